@@ -1,0 +1,159 @@
+//! Folding: adding closed epochs to the totals. See `ledger::epoch` for why it is exact.
+
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+
+use crate::pg::error::Problem;
+use crate::pg::relations::Relations;
+use crate::pg::spi::{self, Sees};
+
+/// How long a fold waits for transactions that began to write before it. Then it leaves the
+/// rest to the next one: a forgotten transaction must not keep a session waiting for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(2);
+
+/// Key of the advisory lock that keeps folds apart, with the OID of the ledger.
+pub const FOLD_LOCK: i32 = 1;
+/// Key of the advisory lock that keeps batches of payouts apart.
+pub const PAYOUT_LOCK: i32 = 2;
+
+/// Takes one of the extension's advisory locks until the transaction ends.
+pub fn advisory_lock(key: i32) {
+    spi::connect(|connection| {
+        let ledger = Relations::get().commission.to_u32() as i32;
+        connection.run(
+            "SELECT pg_advisory_xact_lock($1, $2)",
+            Sees::Now,
+            &[ledger.into(), key.into()],
+        );
+    });
+}
+
+/// Raises an error where a new statement would not get a new snapshot.
+pub fn require_read_committed(what: &'static str) {
+    if unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32 {
+        Problem::NotReadCommitted { what }.raise();
+    }
+}
+
+#[pg_extern(sql = false)]
+fn affiliate_maintain() -> i64 {
+    require_read_committed("affiliate_maintain()");
+    advisory_lock(FOLD_LOCK);
+    let relations = Relations::get();
+    let next = spi::connect(|connection| {
+        connection
+            .run("SELECT nextval('affiliate.epoch')::int4", Sees::Now, &[])
+            .value::<i32>()
+            .unwrap_or_default()
+    });
+    if !wait_for_writers(&[relations.commission, relations.referral]) {
+        notice!("transactions that write to the ledger are still open; nothing was folded");
+        return 0;
+    }
+    fold_before(next)
+}
+
+/// Waits for the transactions that hold a writer's lock on one of the tables now. False if
+/// they are still open when patience ends.
+fn wait_for_writers(tables: &[pg_sys::Oid]) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    for table in tables {
+        let tag = pg_sys::LOCKTAG {
+            locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+            locktag_field2: table.to_u32(),
+            locktag_field3: 0,
+            locktag_field4: 0,
+            locktag_type: pg_sys::LockTagType::LOCKTAG_RELATION as u8,
+            locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+        };
+        unsafe {
+            let mut count = 0;
+            let holders = pg_sys::GetLockConflicts(&tag, pg_sys::ShareLock as _, &mut count);
+            for n in 0..count as usize {
+                let holder = *holders.add(n);
+                while !pg_sys::VirtualXactLock(holder, false) {
+                    if Instant::now() > deadline {
+                        return false;
+                    }
+                    std::thread::sleep(POLL);
+                    pgrx::check_for_interrupts!();
+                }
+            }
+        }
+    }
+    true
+}
+
+/// Adds the rows of epochs before `next` to the totals. Each statement takes a new snapshot,
+/// which sees them all.
+fn fold_before(next: i32) -> i64 {
+    // a day that is past in the last zone on earth is past in every programme's
+    const ENTRIES: &str = "
+        INSERT INTO affiliate.total AS t (affiliate_id, currency, matures_on, commission, spent, conversions)
+        SELECT c.affiliate_id, c.currency, d.day, sum(c.amount), sum(c.base - c.base_before), 0
+        FROM affiliate.commission c,
+            LATERAL (SELECT CASE WHEN c.matures_on <= (now() AT TIME ZONE 'Etc/GMT+12')::date
+                THEN '-infinity' ELSE c.matures_on END AS day) d
+        WHERE c.epoch > $1 AND c.epoch < $2
+        GROUP BY c.affiliate_id, c.currency, d.day
+        ON CONFLICT (affiliate_id, currency, matures_on) DO UPDATE SET
+            commission = t.commission + excluded.commission, spent = t.spent + excluded.spent";
+    const CONVERSIONS: &str = "
+        WITH added AS (
+            INSERT INTO affiliate.conversion (referral_id, currency)
+            SELECT DISTINCT c.referral_id, c.currency FROM affiliate.commission c
+            WHERE c.epoch > $1 AND c.epoch < $2
+            ON CONFLICT DO NOTHING RETURNING referral_id, currency)
+        INSERT INTO affiliate.total AS t (affiliate_id, currency, matures_on, commission, spent, conversions)
+        SELECT r.affiliate_id, a.currency, '-infinity', 0, 0, count(*)
+        FROM added a JOIN affiliate.referral r ON r.id = a.referral_id
+        GROUP BY r.affiliate_id, a.currency
+        ON CONFLICT (affiliate_id, currency, matures_on) DO UPDATE SET
+            conversions = t.conversions + excluded.conversions";
+    const REFERRALS: &str = "
+        INSERT INTO affiliate.referred AS t (affiliate_id, users)
+        SELECT r.affiliate_id, count(*) FROM affiliate.referral r
+        WHERE r.epoch > $1 AND r.epoch < $2
+        GROUP BY r.affiliate_id
+        ON CONFLICT (affiliate_id) DO UPDATE SET users = t.users + excluded.users";
+    const MATURED: &str = "
+        WITH past AS (
+            DELETE FROM affiliate.total t
+            WHERE t.matures_on > '-infinity' AND t.matures_on <= (now() AT TIME ZONE 'Etc/GMT+12')::date
+            RETURNING t.*)
+        INSERT INTO affiliate.total AS t (affiliate_id, currency, matures_on, commission, spent, conversions)
+        SELECT p.affiliate_id, p.currency, '-infinity', sum(p.commission), sum(p.spent), sum(p.conversions)
+        FROM past p GROUP BY p.affiliate_id, p.currency
+        ON CONFLICT (affiliate_id, currency, matures_on) DO UPDATE SET
+            commission = t.commission + excluded.commission, spent = t.spent + excluded.spent,
+            conversions = t.conversions + excluded.conversions";
+    const COUNT: &str = "
+        SELECT (SELECT count(*) FROM affiliate.commission c WHERE c.epoch > $1 AND c.epoch < $2)
+            + (SELECT count(*) FROM affiliate.referral r WHERE r.epoch > $1 AND r.epoch < $2)";
+    const MARK: &str = "
+        INSERT INTO affiliate.fold AS f (mark, folded_at) VALUES ($1, now())
+        ON CONFLICT (singleton) DO UPDATE SET mark = excluded.mark, folded_at = excluded.folded_at";
+    spi::connect(|connection| {
+        // a bitmap over the BRIN index would read the whole end of the ledger that it has not
+        // summarised yet
+        connection.run("SELECT brin_summarize_new_values('affiliate.commission_epoch'), brin_summarize_new_values('affiliate.referral_epoch')", Sees::Now, &[]);
+        let mark = connection
+            .run("SELECT mark FROM affiliate.fold", Sees::Now, &[])
+            .value::<i32>();
+        let range = [mark.unwrap_or_default().into(), next.into()];
+        let folded = connection
+            .run(COUNT, Sees::Now, &range)
+            .value::<i64>()
+            .unwrap_or_default();
+        if folded > 0 {
+            for statement in [ENTRIES, CONVERSIONS, REFERRALS] {
+                connection.run(statement, Sees::Now, &range);
+            }
+        }
+        connection.run(MATURED, Sees::Now, &[]);
+        connection.run(MARK, Sees::Now, &[(next - 1).into()]);
+        folded
+    })
+}

@@ -1,0 +1,192 @@
+//! Payouts: made from open entries, moved on by finance. They read the ledger, never the
+//! totals.
+
+use pgrx::AnyElement;
+use pgrx::datum::Date;
+use pgrx::prelude::*;
+
+use super::affiliates::affiliate_of;
+use super::fold::{PAYOUT_LOCK, advisory_lock, require_read_committed};
+use super::programs::require_program;
+use super::{argument, composite, raw_function, required, required_text, return_rows};
+use crate::domain::payout::Status;
+use crate::ledger::binding::date;
+use crate::pg::error::Problem;
+use crate::pg::spi::{self, Connection, Sees};
+
+/// Affiliates per transaction of a payout run.
+const AFFILIATES_PER_BATCH: i32 = 500;
+
+raw_function!(
+    payout_programs_wrapper,
+    pg_finfo_payout_programs_wrapper,
+    |fcinfo| {
+        let (program, through) =
+            unsafe { (argument::<String>(fcinfo, 0), argument::<Date>(fcinfo, 1)) };
+        spi::connect(|connection| {
+            if let Some(program) = &program {
+                require_program(connection, program);
+            }
+            const PROGRAMS: &str = "
+            SELECT p.name, coalesce($2, (date_trunc('month', d.today) - interval '1 day')::date),
+                d.today::text, d.today::date
+            FROM affiliate.program p, LATERAL (SELECT (now() AT TIME ZONE p.time_zone)::date AS today) d
+            WHERE $1 IS NULL OR p.name = $1 ORDER BY p.name";
+            let args = [program.into(), through.into()];
+            let rows = connection.run(PROGRAMS, Sees::Caller, &args);
+            for row in 0..rows.len() {
+                let (day, today) = (rows.get::<Date>(row, 1), rows.get::<Date>(row, 3));
+                if day > today {
+                    let through = day.map(|day| day.to_string()).unwrap_or_default();
+                    Problem::ThroughFuture {
+                        through,
+                        today: rows.get(row, 2).unwrap_or_default(),
+                    }
+                    .raise();
+                }
+            }
+            const RESULT: &str = "
+            SELECT p.name, coalesce($2, (date_trunc('month', now() AT TIME ZONE p.time_zone) - interval '1 day')::date)
+            FROM affiliate.program p WHERE $1 IS NULL OR p.name = $1 ORDER BY p.name";
+            unsafe { return_rows(fcinfo, &connection.run(RESULT, Sees::Caller, &args)) };
+        });
+        pg_sys::Datum::null()
+    }
+);
+
+/// Makes the payouts of the next affiliates. Batches of runs at once take turns; each reads
+/// what the one before has linked.
+#[pg_extern(sql = false)]
+fn payout_batch(
+    program: Option<String>,
+    through: Option<Date>,
+    after_affiliate: Option<i32>,
+) -> Option<i32> {
+    let program = required_text("program", program);
+    let through = required("through", through).to_pg_epoch_days();
+    let after = required("after_affiliate", after_affiliate);
+    require_read_committed("a payout run");
+    advisory_lock(PAYOUT_LOCK);
+    const NEXT: &str = "
+        SELECT max(n.id) FROM (
+            SELECT a.id FROM affiliate.affiliate a WHERE a.program = $1 AND a.id > $2 ORDER BY a.id LIMIT $3) n";
+    const PAY: &str = "
+        WITH open AS MATERIALIZED (
+            SELECT c.affiliate_id, c.currency, c.binding_id, c.payment_key, c.seq, c.amount
+            FROM affiliate.affiliate a JOIN affiliate.commission c ON c.affiliate_id = a.id
+            WHERE a.program = $1 AND a.id > $2 AND a.id <= $3 AND a.status = 'active' AND c.matures_on <= $4
+                AND NOT EXISTS (SELECT FROM affiliate.payout_entry l
+                    WHERE l.binding_id = c.binding_id AND l.payment_key = c.payment_key AND l.seq = c.seq AND l.live)),
+        due AS (
+            SELECT o.affiliate_id, o.currency, sum(o.amount) AS amount, count(*) AS entries,
+                coalesce(t.minimum, p.payout_threshold) AS threshold
+            FROM open o JOIN affiliate.program p ON p.name = $1
+                LEFT JOIN affiliate.payout_threshold t ON t.program = p.name AND t.currency = o.currency
+            GROUP BY o.affiliate_id, o.currency, coalesce(t.minimum, p.payout_threshold)
+            HAVING sum(o.amount) > 0 AND sum(o.amount) >= coalesce(t.minimum, p.payout_threshold)),
+        made AS (
+            INSERT INTO affiliate.payout (affiliate_id, currency, amount, entries, through, threshold)
+            SELECT d.affiliate_id, d.currency, d.amount, d.entries, $4, d.threshold FROM due d
+            ORDER BY d.affiliate_id, d.currency
+            RETURNING id, affiliate_id, currency)
+        INSERT INTO affiliate.payout_entry (payout_id, binding_id, payment_key, seq)
+        SELECT m.id, o.binding_id, o.payment_key, o.seq
+        FROM made m JOIN open o ON o.affiliate_id = m.affiliate_id AND o.currency = m.currency";
+    spi::connect(|connection| {
+        let next = [
+            program.as_str().into(),
+            after.into(),
+            AFFILIATES_PER_BATCH.into(),
+        ];
+        let last: i32 = connection.run(NEXT, Sees::Now, &next).value()?;
+        let args = [
+            program.as_str().into(),
+            after.into(),
+            last.into(),
+            date(through),
+        ];
+        connection.run(PAY, Sees::Now, &args);
+        Some(last)
+    })
+}
+
+raw_function!(
+    affiliate_payouts_wrapper,
+    pg_finfo_affiliate_payouts_wrapper,
+    |fcinfo| {
+        const PAYOUTS: &str = "
+        SELECT o.id, to_char(o.through, 'YYYY-MM'), o.currency, o.amount, o.entries, o.status, o.external_reference,
+            o.created_at, o.updated_at
+        FROM affiliate.payout o WHERE o.affiliate_id = $1 ORDER BY o.id DESC";
+        spi::connect(|connection| unsafe {
+            let id = affiliate_of(connection, argument(fcinfo, 0), Sees::Caller);
+            return_rows(fcinfo, &connection.run(PAYOUTS, Sees::Caller, &[id.into()]));
+        });
+        pg_sys::Datum::null()
+    }
+);
+
+#[pg_extern(sql = false)]
+fn affiliate_set_payout_status(
+    payout: Option<i64>,
+    status: Option<String>,
+    external_reference: Option<String>,
+    reason: Option<String>,
+) -> Option<AnyElement> {
+    let payout = required("payout", payout);
+    let status = required("status", status);
+    let list = |statuses: &[Status]| {
+        statuses
+            .iter()
+            .map(|status| format!("'{status}'"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let Some(next) = Status::parse(&status) else {
+        Problem::NotOneOf {
+            name: "status",
+            value: status,
+            allowed: list(&Status::ALL),
+        }
+        .raise();
+    };
+    spi::connect(|connection| {
+        let current = lock(connection, payout);
+        if !current.next().contains(&next) {
+            let (from, to) = (current.to_string(), next.to_string());
+            Problem::IllegalTransition {
+                from,
+                to,
+                allowed: list(current.next()),
+            }
+            .raise();
+        }
+        if !next.is_live() {
+            const REOPEN: &str =
+                "UPDATE affiliate.payout_entry SET live = false WHERE payout_id = $1 AND live";
+            connection.run(REOPEN, Sees::Now, &[payout.into()]);
+        }
+        const UPDATE: &str = "
+            UPDATE affiliate.payout o SET status = $2, updated_at = now(),
+                external_reference = coalesce($3, o.external_reference), reason = coalesce($4, o.reason)
+            WHERE o.id = $1 RETURNING o.*";
+        let args = [
+            payout.into(),
+            next.as_str().into(),
+            external_reference.into(),
+            reason.into(),
+        ];
+        composite(connection.run(UPDATE, Sees::Now, &args))
+    })
+}
+
+/// Locks a payout and returns its status.
+fn lock(connection: &Connection, payout: i64) -> Status {
+    const LOCK: &str = "SELECT status FROM affiliate.payout WHERE id = $1 FOR NO KEY UPDATE";
+    let status = connection
+        .run(LOCK, Sees::Now, &[payout.into()])
+        .value::<String>();
+    status
+        .and_then(|status| Status::parse(&status))
+        .unwrap_or_else(|| Problem::UnknownPayout { payout }.raise())
+}

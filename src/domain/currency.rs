@@ -1,0 +1,62 @@
+//! Currencies: ISO 4217 codes and the decimals of their minor units.
+
+/// A currency with a minor unit. Bonds, metals and test codes of ISO 4217 have none and are
+/// no money to be paid out in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Currency {
+    code: [u8; 3],
+    minor_digits: u32,
+}
+
+impl Currency {
+    /// Reads a code in any case with blanks around it; `None` if no currency has it.
+    pub fn parse(input: &str) -> Option<Self> {
+        let mut code = [0u8; 3];
+        let trimmed = input.trim().as_bytes();
+        if trimmed.len() != 3 {
+            return None;
+        }
+        code.copy_from_slice(trimmed);
+        code.make_ascii_uppercase();
+        let known = iso_currency::Currency::from_code(std::str::from_utf8(&code).ok()?)?;
+        let minor_digits = u32::from(known.exponent()?);
+        Some(Self { code, minor_digits })
+    }
+
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.code).unwrap_or_default()
+    }
+
+    /// Decimals of the minor unit: 2 for USD, 0 for JPY, 3 for KWD.
+    pub fn minor_digits(&self) -> u32 {
+        self.minor_digits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_normalised() {
+        assert_eq!(
+            Currency::parse(" usd ").map(|c| c.code().to_owned()),
+            Some("USD".to_owned())
+        );
+    }
+
+    #[test]
+    fn minor_units_follow_iso_4217() {
+        let digits = |code| Currency::parse(code).map(|c| c.minor_digits());
+        assert_eq!(digits("USD"), Some(2));
+        assert_eq!(digits("JPY"), Some(0));
+        assert_eq!(digits("KWD"), Some(3));
+    }
+
+    #[test]
+    fn what_is_no_money_is_unknown() {
+        for code in ["", "US", "USDT", "AAA", "XXX", "XAU", "XTS", "ü1", "$$$"] {
+            assert_eq!(Currency::parse(code), None, "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What can be wrong with the data of a payment. Bad data never blocks the payment: the row
+//! goes to quarantine with one of these reasons.
+
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    AmountNull,
+    AmountNotFinite,
+    AmountNegative,
+    AmountOutOfRange,
+    CurrencyNull,
+    CurrencyUnknown,
+    RefundedNotFinite,
+    RefundedNegative,
+    RefundedOutOfRange,
+    RefundCurrency,
+    PaidAtOutOfRange,
+    PaymentKeyTooLong,
+    ConditionFailed,
+    ColumnUnusable,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AmountNull => "amount is null",
+            Self::AmountNotFinite => "amount is not finite",
+            Self::AmountNegative => "amount is negative",
+            Self::AmountOutOfRange => "amount is out of range",
+            Self::CurrencyNull => "currency is null",
+            Self::CurrencyUnknown => "currency is unknown",
+            Self::RefundedNotFinite => "refunded amount is not finite",
+            Self::RefundedNegative => "refunded amount is negative",
+            Self::RefundedOutOfRange => "refunded amount is out of range",
+            Self::RefundCurrency => "refund is in another currency",
+            Self::PaidAtOutOfRange => "payment time is out of range",
+            Self::PaymentKeyTooLong => "payment key is too long",
+            Self::ConditionFailed => "condition can't be evaluated",
+            Self::ColumnUnusable => "a mapped column is unusable",
+        })
+    }
+}

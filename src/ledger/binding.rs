@@ -1,0 +1,477 @@
+//! Bindings as a session knows them: which columns of which table mean what, with types
+//! looked up once per session and table.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::{IntoDatum, PgTupleDesc, pg_sys};
+use rust_decimal::Decimal;
+
+use super::condition::Condition;
+use crate::domain::currency::Currency;
+use crate::pg::cache;
+use crate::pg::numeric;
+use crate::pg::rights::as_owner;
+use crate::pg::spi::{self, Rows, Sees};
+use crate::pg::text::{ToText, quote_ident};
+use crate::pg::zone::Zone;
+
+/// The binding of affiliate.payment, which CREATE EXTENSION makes.
+pub const OWN_PAYMENTS: i32 = 1;
+
+pub struct Binding {
+    pub id: i32,
+    /// The bound table; of a partition, the partitioned table above it.
+    pub table: pg_sys::Oid,
+    pub program: String,
+    pub terms: ProgramTerms,
+    pub columns: Columns,
+    /// The amount is in the minor unit of the currency.
+    pub minor_units: bool,
+    /// The currency of every row, where no column holds it.
+    pub constant_currency: Option<Currency>,
+    pub condition: Option<Condition>,
+    /// Microseconds since 2000-01-01 UTC.
+    pub since: Option<i64>,
+    pub keeps_deleted: bool,
+    /// Key or customer texts depend on settings of the session.
+    pub depends_on_settings: bool,
+    /// A table of refunds is attached.
+    pub refunds_table: Option<super::refunds::RefundsTable>,
+    /// Reads the row of one payment; its parameters are the texts of the key columns.
+    pub select_row: String,
+}
+
+/// The terms of a programme for payments that have no entry yet.
+#[derive(Clone, Copy)]
+pub struct ProgramTerms {
+    pub rate: Decimal,
+    pub hold_days: i32,
+    pub zone: Zone,
+}
+
+/// A column of the host and how its values become text.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub attnum: i16,
+    pub type_oid: pg_sys::Oid,
+    pub to_text: ToText,
+}
+
+/// A mapped column: there, never mapped, or gone since.
+#[derive(Clone, Copy, Debug)]
+pub enum Mapped {
+    No,
+    Gone,
+    Yes(Column),
+}
+
+pub struct Columns {
+    pub customer: Mapped,
+    pub amount: Mapped,
+    pub currency: Mapped,
+    pub paid_at: Mapped,
+    pub refunded: Mapped,
+    pub key: Vec<Column>,
+    /// Everything that what a payment earns depends on.
+    pub read: Vec<ReadColumn>,
+    /// The key columns are all there.
+    pub has_key: bool,
+}
+
+/// How a column is compared.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadColumn {
+    pub attnum: i16,
+    pub by_value: bool,
+    /// Bytes, -1 for a varlena.
+    pub length: i16,
+}
+
+thread_local! {
+    static KNOWN: RefCell<(u64, HashMap<pg_sys::Oid, Option<Rc<Binding>>>)> = RefCell::default();
+}
+
+/// Forgets every binding; what was remembered may be of an older state.
+fn known<T>(body: impl FnOnce(&mut HashMap<pg_sys::Oid, Option<Rc<Binding>>>) -> T) -> T {
+    KNOWN.with_borrow_mut(|(generation, map)| {
+        if *generation != cache::generation() {
+            map.clear();
+            *generation = cache::generation();
+        }
+        body(map)
+    })
+}
+
+impl Binding {
+    /// The binding of a table or of the partitioned table it belongs to.
+    pub fn of(table: pg_sys::Oid) -> Option<Rc<Self>> {
+        if let Some(found) = known(|map| map.get(&table).cloned()) {
+            return found;
+        }
+        cache::watch(table);
+        let loaded = as_owner(|| load(table)).map(Rc::new);
+        known(|map| map.insert(table, loaded.clone()));
+        loaded
+    }
+
+    /// The key of a payment as text, from the texts of its columns.
+    pub fn key_text(&self, columns: Vec<String>) -> String {
+        key_text(columns)
+    }
+}
+
+fn key_text(mut columns: Vec<String>) -> String {
+    if columns.len() == 1 {
+        columns.remove(0)
+    } else {
+        crate::domain::record_text::write(&columns)
+    }
+}
+
+const LOAD: &str = "
+    SELECT b.id, b.payments::oid, b.program, p.rate, p.hold_days, p.time_zone, b.minor_units,
+        coalesce(b.currency_code, CASE WHEN b.currency IS NULL THEN p.currency END), b.since,
+        b.on_delete = 'keep', b.table_oid = b.payments::oid, b.attnums,
+        ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key,
+        b.paid_when, b.paid_when_columns, b.paid_when_attnums
+    FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
+    WHERE b.detached_at IS NULL
+        AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
+
+fn load(table: pg_sys::Oid) -> Option<Binding> {
+    spi::connect(|connection| {
+        let regclass = unsafe { DatumWithOid::new(table, pg_sys::REGCLASSOID) };
+        let row = connection.run(LOAD, Sees::Now, &[regclass]);
+        if row.is_empty() {
+            return None;
+        }
+        Some(from_row(table, &row))
+    })
+}
+
+fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
+    let root: pg_sys::Oid = row.get(0, 1).unwrap_or(table);
+    let attnums_hold = row.get::<bool>(0, 10).unwrap_or_default();
+    let attnums: Vec<i16> = row.get(0, 11).unwrap_or_default();
+    let names: Vec<Option<String>> = row.get(0, 12).unwrap_or_default();
+    let resolver = Resolver::open(table, root, attnums_hold);
+    let mut mapped = names.iter().enumerate().map(|(n, name)| {
+        name.as_deref().map_or(Mapped::No, |name| {
+            resolver.column(name, attnums.get(n).copied().unwrap_or(0))
+        })
+    });
+    let mut next = || mapped.next().unwrap_or(Mapped::No);
+    let (customer, amount, currency, paid_at, refunded, _product) =
+        (next(), next(), next(), next(), next(), next());
+    let keys: Vec<Mapped> = mapped.collect();
+    let key: Vec<Column> = keys.iter().filter_map(Mapped::column).collect();
+    let has_key = key.len() == keys.len();
+
+    let paid_when: Option<String> = row.get(0, 13);
+    let condition = paid_when.map(|sql| {
+        let names: Vec<String> = row.get(0, 14).unwrap_or_default();
+        let numbers: Vec<i16> = row.get(0, 15).unwrap_or_default();
+        let columns = names.iter().enumerate().map(|(n, name)| {
+            let found = resolver.column(name, numbers.get(n).copied().unwrap_or(0));
+            (name.clone(), found.column().map_or(0, |c| c.attnum))
+        });
+        Condition::new(table, sql, columns.collect())
+    });
+
+    let mut attnums: Vec<i16> = [customer, amount, currency, paid_at, refunded]
+        .iter()
+        .filter_map(Mapped::column)
+        .chain(key.iter().copied())
+        .map(|column| column.attnum)
+        .collect();
+    attnums.extend(condition.iter().flat_map(Condition::attnums));
+    attnums.sort_unstable();
+    attnums.dedup();
+    let read = attnums
+        .into_iter()
+        .filter_map(|attnum| resolver.read_column(attnum))
+        .collect();
+
+    let depends_on_settings = customer
+        .column()
+        .iter()
+        .chain(&key)
+        .any(|column| !is_text_stable(column.type_oid));
+    let select_row = select_row(root, &key, &resolver);
+    let id = row.get(0, 0).unwrap_or_default();
+    let rate = row
+        .datum(0, 3)
+        .map(|(datum, _)| unsafe { numeric::decode(datum) });
+    Binding {
+        id,
+        table: root,
+        program: row.get(0, 2).unwrap_or_default(),
+        terms: ProgramTerms {
+            rate: rate.and_then(Result::ok).unwrap_or_default(),
+            hold_days: row.get(0, 4).unwrap_or_default(),
+            zone: row
+                .get::<String>(0, 5)
+                .and_then(|name| Zone::named(&name))
+                .unwrap_or_else(Zone::utc),
+        },
+        columns: Columns {
+            customer,
+            amount,
+            currency,
+            paid_at,
+            refunded,
+            key,
+            read,
+            has_key,
+        },
+        minor_units: row.get(0, 6).unwrap_or_default(),
+        constant_currency: row
+            .get::<String>(0, 7)
+            .and_then(|code| Currency::parse(&code)),
+        condition,
+        since: row
+            .datum(0, 8)
+            .filter(|(_, is_null)| !is_null)
+            .map(|(datum, _)| datum.value() as i64),
+        keeps_deleted: row.get(0, 9).unwrap_or_default(),
+        depends_on_settings,
+        refunds_table: super::refunds::RefundsTable::of(id),
+        select_row,
+    }
+}
+
+/// `SELECT t FROM the table t WHERE its key is the parameters`, through the key's index.
+fn select_row(table: pg_sys::Oid, key: &[Column], resolver: &Resolver) -> String {
+    let conditions: Vec<String> = key
+        .iter()
+        .enumerate()
+        .map(|(n, column)| {
+            let name = resolver.root_name_of(column.attnum);
+            let type_name = type_name(column.type_oid);
+            let equals = equality(column.type_oid);
+            format!("t.{} {equals} ${}::{type_name}", quote_ident(&name), n + 1)
+        })
+        .collect();
+    format!(
+        "SELECT t FROM {} t WHERE {}",
+        table_name(table),
+        conditions.join(" AND ")
+    )
+}
+
+/// Types whose text is the same in every session.
+fn is_text_stable(type_oid: pg_sys::Oid) -> bool {
+    matches!(
+        type_oid,
+        pg_sys::INT2OID
+            | pg_sys::INT4OID
+            | pg_sys::INT8OID
+            | pg_sys::TEXTOID
+            | pg_sys::VARCHAROID
+            | pg_sys::BPCHAROID
+            | pg_sys::UUIDOID
+            | pg_sys::NUMERICOID
+    )
+}
+
+/// The qualified, quoted name of a table.
+pub fn table_name(table: pg_sys::Oid) -> String {
+    unsafe {
+        let name = pg_sys::get_rel_name(table);
+        if name.is_null() {
+            return format!("table {}", table.to_u32());
+        }
+        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(table));
+        let text = |s| std::ffi::CStr::from_ptr(s).to_string_lossy().into_owned();
+        format!(
+            "{}.{}",
+            quote_ident(&text(schema)),
+            quote_ident(&text(name))
+        )
+    }
+}
+
+/// The name of a type as SQL, qualified unless it is the server's own.
+pub fn type_name(type_oid: pg_sys::Oid) -> String {
+    unsafe {
+        let name =
+            pg_sys::format_type_extended(type_oid, -1, pg_sys::FORMAT_TYPE_FORCE_QUALIFY as _);
+        std::ffi::CStr::from_ptr(name)
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+/// The equality operator of a type, as SQL that no search path can redirect.
+fn equality(type_oid: pg_sys::Oid) -> String {
+    unsafe {
+        let entry = pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_EQ_OPR as _);
+        let sql = spi::connect(|connection| {
+            connection
+                .run(
+                    "SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                     FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1",
+                    Sees::Now,
+                    &[(*entry).eq_opr.into()],
+                )
+                .value::<String>()
+        });
+        sql.unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned())
+    }
+}
+
+impl Mapped {
+    pub fn column(&self) -> Option<Column> {
+        match self {
+            Self::Yes(column) => Some(*column),
+            Self::No | Self::Gone => None,
+        }
+    }
+}
+
+/// Finds the columns of a table: by attribute number, which survives a rename, or by name,
+/// which survives dump and restore. In a partition, whose attribute numbers may be others,
+/// by the current name in the partitioned table.
+struct Resolver {
+    descriptor: PgTupleDesc<'static>,
+    root: PgTupleDesc<'static>,
+    is_root: bool,
+    attnums_hold: bool,
+}
+
+impl Resolver {
+    fn open(table: pg_sys::Oid, root: pg_sys::Oid, attnums_hold: bool) -> Self {
+        let descriptor = |relation| unsafe {
+            let relation = pg_sys::relation_open(relation, pg_sys::AccessShareLock as _);
+            let copy = pg_sys::CreateTupleDescCopy((*relation).rd_att);
+            pg_sys::relation_close(relation, pg_sys::AccessShareLock as _);
+            PgTupleDesc::from_pg_is_copy(copy)
+        };
+        Self {
+            descriptor: descriptor(table),
+            root: descriptor(root),
+            is_root: table == root,
+            attnums_hold,
+        }
+    }
+
+    fn column(&self, name: &str, attnum: i16) -> Mapped {
+        let in_root = by_number(&self.root, if self.attnums_hold { attnum } else { 0 })
+            .or_else(|| by_name(&self.root, name));
+        let found = match in_root {
+            Some(at) if self.is_root => Some(at),
+            Some(at) => self
+                .root
+                .get(at)
+                .and_then(|a| by_name(&self.descriptor, a.name())),
+            None => None,
+        };
+        found
+            .and_then(|at| self.descriptor.get(at))
+            .map_or(Mapped::Gone, |attribute| {
+                let type_oid = unsafe { pg_sys::getBaseType(attribute.atttypid) };
+                Mapped::Yes(Column {
+                    attnum: attribute.attnum,
+                    type_oid,
+                    to_text: ToText::of(type_oid),
+                })
+            })
+    }
+
+    fn read_column(&self, attnum: i16) -> Option<ReadColumn> {
+        let attribute = self.descriptor.get(by_number(&self.descriptor, attnum)?)?;
+        Some(ReadColumn {
+            attnum,
+            by_value: attribute.attbyval,
+            length: attribute.attlen,
+        })
+    }
+
+    /// The name in the partitioned table of a column of this one.
+    fn root_name_of(&self, attnum: i16) -> String {
+        by_number(&self.descriptor, attnum)
+            .and_then(|at| self.descriptor.get(at))
+            .map(|attribute| attribute.name().to_owned())
+            .unwrap_or_default()
+    }
+}
+
+fn by_number(descriptor: &PgTupleDesc, attnum: i16) -> Option<usize> {
+    let at = usize::try_from(attnum).ok()?.checked_sub(1)?;
+    descriptor
+        .get(at)
+        .filter(|attribute| !attribute.attisdropped)
+        .map(|_| at)
+}
+
+fn by_name(descriptor: &PgTupleDesc, name: &str) -> Option<usize> {
+    (0..descriptor.len()).find(|at| {
+        descriptor
+            .get(*at)
+            .is_some_and(|a| !a.attisdropped && a.name() == name)
+    })
+}
+
+/// A table as an argument of type regclass.
+pub fn regclass<'a>(table: pg_sys::Oid) -> DatumWithOid<'a> {
+    unsafe { DatumWithOid::new(table, pg_sys::REGCLASSOID) }
+}
+
+/// Reads a composite column of a row into a slot that has its attributes.
+pub fn store_row(
+    rows: &Rows,
+    row: usize,
+    column: usize,
+    slot: *mut pg_sys::TupleTableSlot,
+) -> bool {
+    let Some((datum, false)) = rows.datum(row, column) else {
+        return false;
+    };
+    unsafe {
+        let header =
+            pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::HeapTupleHeaderData>();
+        let tuple =
+            pg_sys::palloc0(size_of::<pg_sys::HeapTupleData>()).cast::<pg_sys::HeapTupleData>();
+        (*tuple).t_len = pgrx::varsize_any(header.cast()) as u32;
+        (*tuple).t_data = header;
+        pg_sys::ExecStoreHeapTuple(tuple, slot, false);
+    }
+    true
+}
+
+/// A timestamp as an argument.
+pub fn timestamptz<'a>(moment: Option<i64>) -> DatumWithOid<'a> {
+    match moment {
+        Some(moment) => unsafe {
+            DatumWithOid::new(RawDatum(moment.into()), pg_sys::TIMESTAMPTZOID)
+        },
+        None => DatumWithOid::null_oid(pg_sys::TIMESTAMPTZOID),
+    }
+}
+
+/// A date, in days since 2000-01-01, as an argument.
+pub fn date<'a>(day: i32) -> DatumWithOid<'a> {
+    unsafe { DatumWithOid::new(RawDatum(day.into()), pg_sys::DATEOID) }
+}
+
+/// A datum as it is, for arguments of types that Rust has no other name for.
+pub struct RawDatum(pg_sys::Datum);
+
+impl RawDatum {
+    pub fn new(datum: pg_sys::Datum) -> Self {
+        Self(datum)
+    }
+}
+
+impl IntoDatum for RawDatum {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0)
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::InvalidOid
+    }
+}

@@ -1,0 +1,348 @@
+//! `paid_when`: an SQL condition over the row that says whether it is paid.
+//!
+//! It may use the row's columns, constants, and immutable functions and operators of the
+//! server itself, so it can neither depend on anything but the row nor run anybody's code,
+//! whoever's rights it is evaluated with. It is parsed once per session and table, with the
+//! names that its columns had when it was written.
+
+use std::ffi::{CStr, CString};
+
+use pgrx::{PgTryBuilder, pg_sys};
+
+use crate::pg::error::Problem;
+use crate::pg::memory::Context;
+
+pub struct Condition {
+    attnums: Vec<i16>,
+    /// `None` if it can't be evaluated over the table as it is now; then `broken` says why.
+    compiled: Option<Compiled>,
+    broken: String,
+}
+
+struct Compiled {
+    context: Option<Context>,
+    expression: *mut pg_sys::ExprState,
+    econtext: *mut pg_sys::ExprContext,
+    can_fail: bool,
+}
+
+pub enum Outcome {
+    True,
+    NotTrue,
+    Failed(String),
+}
+
+/// The names and attribute numbers of the columns that a condition reads.
+pub type Reads = Vec<(String, i16)>;
+
+impl Condition {
+    /// Prepares a condition for a table; `columns` are the names by which it knows the
+    /// columns, and their attribute numbers in this table, 0 where one is gone.
+    pub fn new(table: pg_sys::Oid, sql: String, columns: Reads) -> Self {
+        let attnums = columns
+            .iter()
+            .map(|(_, attnum)| *attnum)
+            .filter(|attnum| *attnum != 0)
+            .collect();
+        if let Some((name, _)) = columns.iter().find(|(_, attnum)| *attnum == 0) {
+            return Self {
+                attnums,
+                compiled: None,
+                broken: format!("column \"{name}\" is gone"),
+            };
+        }
+        match in_subtransaction(|| Compiled::new(table, &sql, &columns)) {
+            Ok(compiled) => Self {
+                attnums,
+                compiled: Some(compiled),
+                broken: String::new(),
+            },
+            Err(broken) => Self {
+                attnums,
+                compiled: None,
+                broken,
+            },
+        }
+    }
+
+    pub fn attnums(&self) -> Vec<i16> {
+        self.attnums.clone()
+    }
+
+    /// Whether the condition holds for the row in a slot; NULL is not true.
+    pub fn holds(&self, slot: *mut pg_sys::TupleTableSlot) -> Outcome {
+        let Some(compiled) = &self.compiled else {
+            return Outcome::Failed(self.broken.clone());
+        };
+        let result = if compiled.can_fail {
+            in_subtransaction(|| compiled.evaluate(slot))
+        } else {
+            Ok(compiled.evaluate(slot))
+        };
+        match result {
+            Ok(true) => Outcome::True,
+            Ok(false) => Outcome::NotTrue,
+            Err(why) => Outcome::Failed(why),
+        }
+    }
+}
+
+impl Compiled {
+    fn new(table: pg_sys::Oid, sql: &str, columns: &Reads) -> Self {
+        let context = Context::of_session(c"affiliate condition");
+        let (expression, econtext, can_fail) = context.with(|| unsafe {
+            let expression = parse(table, sql, columns);
+            let expression = pg_sys::expression_planner(expression.cast());
+            let can_fail = pg_sys::contain_leaked_vars(expression.cast());
+            let state = pg_sys::ExecInitExpr(expression, std::ptr::null_mut());
+            (state, pg_sys::CreateStandaloneExprContext(), can_fail)
+        });
+        Self {
+            context: Some(context),
+            expression,
+            econtext,
+            can_fail,
+        }
+    }
+
+    fn evaluate(&self, slot: *mut pg_sys::TupleTableSlot) -> bool {
+        unsafe {
+            let econtext = self.econtext;
+            pg_sys::MemoryContextReset((*econtext).ecxt_per_tuple_memory);
+            (*econtext).ecxt_scantuple = slot;
+            let previous = pg_sys::CurrentMemoryContext;
+            pg_sys::CurrentMemoryContext = (*econtext).ecxt_per_tuple_memory;
+            let mut is_null = true;
+            let result = (*self.expression).evalfunc.map(|evaluate| {
+                pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                    evaluate(self.expression, econtext, &mut is_null)
+                })
+            });
+            pg_sys::CurrentMemoryContext = previous;
+            !is_null && result.is_some_and(|datum| datum.value() != 0)
+        }
+    }
+}
+
+impl Drop for Compiled {
+    fn drop(&mut self) {
+        if let Some(context) = self.context.take() {
+            context.delete();
+        }
+    }
+}
+
+/// Checks a condition for a table and returns the columns it reads. Errors if it is none.
+pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
+    unsafe {
+        let expression = parse(table, sql, &Vec::new());
+        // also fills in the functions behind the operators
+        let planned = pg_sys::expression_planner(expression.cast()).cast::<pg_sys::Node>();
+        let refuse = |why: &str| -> ! {
+            Problem::UnusableCondition {
+                sql: sql.to_owned(),
+                why: why.to_owned(),
+            }
+            .raise()
+        };
+        if pg_sys::contain_mutable_functions(expression) {
+            refuse("it uses a function that is not immutable");
+        }
+        if uses_foreign_code(planned) {
+            refuse("it uses a function, operator or domain that is not the server's own");
+        }
+        let mut members = std::ptr::null_mut();
+        pg_sys::pull_varattnos(expression, 1, &mut members);
+        let mut reads = Reads::new();
+        let mut member = -1;
+        loop {
+            member = pg_sys::bms_next_member(members, member);
+            if member < 0 {
+                return reads;
+            }
+            let attnum = (member + pg_sys::FirstLowInvalidHeapAttributeNumber) as i16;
+            if attnum <= 0 {
+                refuse("it uses the whole row or a system column");
+            }
+            let name = pg_sys::get_attname(table, attnum, false);
+            reads.push((CStr::from_ptr(name).to_string_lossy().into_owned(), attnum));
+        }
+    }
+}
+
+/// Whether an expression calls anything that was not there before the first user's object.
+/// The functions are found in the printed tree, which names every one of them.
+unsafe fn uses_foreign_code(expression: *mut pg_sys::Node) -> bool {
+    let printed =
+        unsafe { CStr::from_ptr(pg_sys::nodeToString(expression.cast())) }.to_string_lossy();
+    let mut words = printed.split_ascii_whitespace().peekable();
+    while let Some(word) = words.next() {
+        match word {
+            "{COERCETODOMAIN" => return true,
+            ":funcid" | ":opfuncid" | ":opno" | ":hashfuncid" | ":negfuncid" => {
+                if words.peek().is_some_and(|oid| is_user_oid(oid)) {
+                    return true;
+                }
+            }
+            ":opnos" => {
+                if words
+                    .by_ref()
+                    .take_while(|w| !w.ends_with(')'))
+                    .any(is_user_oid)
+                {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+fn is_user_oid(word: &str) -> bool {
+    word.trim_end_matches([')', '}'])
+        .parse::<u32>()
+        .is_ok_and(|oid| oid >= pg_sys::FirstNormalObjectId)
+}
+
+/// Parses a condition over a table whose columns have the names in `renamed` where it has them.
+unsafe fn parse(table: pg_sys::Oid, sql: &str, renamed: &Reads) -> *mut pg_sys::Node {
+    let refuse = |why: &str| -> ! {
+        Problem::UnusableCondition {
+            sql: sql.to_owned(),
+            why: why.to_owned(),
+        }
+        .raise()
+    };
+    unsafe {
+        let source = CString::new(format!("SELECT ({sql}\n)")).unwrap_or_default();
+        let statements =
+            pg_sys::raw_parser(source.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+        if statements.is_null() || (*statements).length != 1 {
+            refuse("it is not one expression");
+        }
+        let raw = first(statements).cast::<pg_sys::RawStmt>();
+        let select = (*raw).stmt.cast::<pg_sys::SelectStmt>();
+        let is_plain = (*select).type_ == pg_sys::NodeTag::T_SelectStmt
+            && (*select).op == pg_sys::SetOperation::SETOP_NONE
+            && !(*select).targetList.is_null()
+            && (*(*select).targetList).length == 1
+            && (*select).fromClause.is_null()
+            && (*select).whereClause.is_null()
+            && (*select).groupClause.is_null()
+            && (*select).havingClause.is_null()
+            && (*select).windowClause.is_null()
+            && (*select).sortClause.is_null()
+            && (*select).limitCount.is_null()
+            && (*select).limitOffset.is_null()
+            && (*select).lockingClause.is_null()
+            && (*select).withClause.is_null();
+        if !is_plain {
+            refuse("it is not one expression");
+        }
+        let target = first((*select).targetList).cast::<pg_sys::ResTarget>();
+
+        let relation = pg_sys::relation_open(table, pg_sys::AccessShareLock as _);
+        let state = pg_sys::make_parsestate(std::ptr::null_mut());
+        (*state).p_sourcetext = source.as_ptr();
+        let alias = pg_sys::makeAlias(
+            pg_sys::get_rel_name(table),
+            column_names(table, relation, renamed),
+        );
+        let item = pg_sys::addRangeTableEntryForRelation(
+            state,
+            relation,
+            pg_sys::AccessShareLock as _,
+            alias,
+            false,
+            true,
+        );
+        pg_sys::addNSItemToQuery(state, item, true, true, true);
+        let expression = pg_sys::transformExpr(
+            state,
+            (*target).val,
+            pg_sys::ParseExprKind::EXPR_KIND_TRIGGER_WHEN,
+        );
+        let expression = pg_sys::coerce_to_boolean(state, expression, c"paid_when".as_ptr());
+        pg_sys::assign_expr_collations(state, expression);
+        pg_sys::relation_close(relation, pg_sys::AccessShareLock as _);
+        expression
+    }
+}
+
+/// A name for every attribute of the table, in order.
+unsafe fn column_names(
+    table: pg_sys::Oid,
+    relation: pg_sys::Relation,
+    renamed: &Reads,
+) -> *mut pg_sys::List {
+    unsafe {
+        let mut names: *mut pg_sys::List = std::ptr::null_mut();
+        for attnum in 1..=(*(*relation).rd_att).natts as i16 {
+            let name = match renamed.iter().find(|(_, number)| *number == attnum) {
+                Some((name, _)) => CString::new(name.as_str()).unwrap_or_default(),
+                None => {
+                    // a name that the condition was not written for must not hide one that it was
+                    let name = pg_sys::get_attname(table, attnum, true);
+                    let name = if name.is_null() {
+                        c""
+                    } else {
+                        CStr::from_ptr(name)
+                    };
+                    let taken = renamed
+                        .iter()
+                        .any(|(known, _)| known.as_bytes() == name.to_bytes());
+                    if taken {
+                        CString::default()
+                    } else {
+                        name.to_owned()
+                    }
+                }
+            };
+            let value = pg_sys::makeString(pg_sys::pstrdup(name.as_ptr()));
+            names = pg_sys::lappend(names, value.cast());
+        }
+        names
+    }
+}
+
+unsafe fn first(list: *mut pg_sys::List) -> *mut std::ffi::c_void {
+    unsafe { (*(*list).elements).ptr_value }
+}
+
+/// Runs `body` in a subtransaction; if it fails, the message of the error comes back and the
+/// transaction goes on.
+fn in_subtransaction<T>(body: impl FnOnce() -> T + std::panic::UnwindSafe) -> Result<T, String> {
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::CurrentMemoryContext = context;
+        let result = PgTryBuilder::new(|| {
+            let value = body();
+            pg_sys::ReleaseCurrentSubTransaction();
+            Ok(value)
+        })
+        .catch_others(|error| {
+            pg_sys::CurrentMemoryContext = context;
+            let message = match &error {
+                pg_sys::panic::CaughtError::PostgresError(report)
+                | pg_sys::panic::CaughtError::ErrorReport(report)
+                | pg_sys::panic::CaughtError::RustPanic {
+                    ereport: report, ..
+                } => report,
+            };
+            // a canceled statement is not the row's fault
+            if message.sql_error_code() == pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED {
+                error.rethrow();
+            }
+            let message = message.message().to_owned();
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            Err(message)
+        })
+        .execute();
+        pg_sys::CurrentMemoryContext = context;
+        pg_sys::CurrentResourceOwner = owner;
+        result
+    }
+}

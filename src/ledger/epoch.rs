@@ -1,0 +1,42 @@
+//! Epochs: how figures stay exact while they are folded, without a row that payments queue for.
+//!
+//! A writer of the ledger or of referrals takes its lock on the table first and reads the
+//! epoch afterwards, and keeps the lock until its transaction ends. Whoever folds takes the
+//! next epoch and then waits for the transactions that hold such a lock: after that, every
+//! row of an earlier epoch is committed or gone, and a new snapshot sees all of them. Neither
+//! transaction ids nor the order of commits enter into it. The sequence is not transactional,
+//! so a writer under REPEATABLE READ stamps the current epoch too.
+
+use pgrx::pg_sys;
+
+use crate::pg::relations::Relations;
+
+/// Locks a table as its writers do and returns the epoch for the rows to come.
+pub fn enter(table: pg_sys::Oid) -> i32 {
+    unsafe {
+        pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as _);
+    }
+    current()
+}
+
+/// The current epoch. Only a caller that holds the lock may write rows with it.
+pub fn current() -> i32 {
+    unsafe {
+        let lock = pg_sys::AccessShareLock as _;
+        let sequence = pg_sys::relation_open(Relations::get().epoch, lock);
+        let buffer = pg_sys::ReadBuffer(sequence, 0);
+        pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as _);
+        // a sequence is one page with one tuple, whose first column is the last value
+        let page = pg_sys::BufferGetPage(buffer);
+        let item = pg_sys::PageGetItemId(page, 1);
+        let tuple = pg_sys::PageGetItem(page, item).cast::<pg_sys::HeapTupleHeaderData>();
+        let data = tuple
+            .cast::<u8>()
+            .add((*tuple).t_hoff as usize)
+            .cast::<i64>();
+        let epoch = *data;
+        pg_sys::UnlockReleaseBuffer(buffer);
+        pg_sys::relation_close(sequence, lock);
+        epoch as i32
+    }
+}

@@ -1,0 +1,13 @@
+//! From a row of a payments table to entries of the ledger.
+
+pub mod audit;
+pub mod binding;
+pub mod book;
+pub mod condition;
+pub mod epoch;
+pub mod quarantine;
+pub mod referrals;
+pub mod refunds;
+pub mod row;
+pub mod settle;
+pub mod trigger;

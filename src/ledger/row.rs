@@ -1,0 +1,360 @@
+//! One row of a payments table: its texts, and whether and what it earns. The rules of
+//! eligibility stand here, in the order in which they are asked.
+
+use pgrx::pg_sys;
+use rust_decimal::Decimal;
+
+use super::binding::{Binding, Column, Mapped, ReadColumn};
+use super::book::Terms;
+use super::condition::Outcome;
+use super::referrals::Referral;
+use crate::domain::currency::Currency;
+use crate::domain::fault::Fault;
+use crate::domain::money;
+use crate::domain::settlement::Claim;
+use crate::pg::numeric::{self, Unfit};
+use crate::pg::text::attribute;
+use crate::pg::zone;
+
+/// Longer keys can't be indexed.
+const MAX_KEY_LENGTH: usize = 2000;
+
+/// Why a payment of a referred customer earns nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    NotPaid,
+    ZeroAmount,
+    BeforeReferral,
+    BeforeSince,
+    AffiliateClosed,
+}
+
+/// What a row of a referred customer comes to.
+#[derive(Clone, Debug)]
+pub enum Judgement {
+    Nothing(Nothing),
+    Claim(Claim, Terms),
+    Fault(Fault, String),
+}
+
+/// When a payment was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PaidAt {
+    /// Microseconds since 2000-01-01 UTC.
+    Moment(i64),
+    /// A day in the programme's zone.
+    Day(i32),
+}
+
+pub struct Row<'a> {
+    binding: &'a Binding,
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl<'a> Row<'a> {
+    /// # Safety
+    /// The slot must hold a row of the table or partition that the binding was made for.
+    pub unsafe fn new(binding: &'a Binding, slot: *mut pg_sys::TupleTableSlot) -> Self {
+        Self { binding, slot }
+    }
+
+    fn get(&self, column: Column) -> Option<pg_sys::Datum> {
+        let (datum, is_null) = unsafe { attribute(self.slot, column.attnum) };
+        (!is_null).then_some(datum)
+    }
+
+    fn text(&self, column: Column) -> Option<String> {
+        self.get(column)
+            .map(|datum| unsafe { column.to_text.apply(datum) })
+    }
+
+    /// The customer, if the row has one.
+    pub fn customer(&self) -> Option<String> {
+        self.text(self.binding.columns.customer.column()?)
+    }
+
+    /// The texts of the key's columns.
+    pub fn key_columns(&self) -> Vec<String> {
+        self.binding
+            .columns
+            .key
+            .iter()
+            .map(|column| self.text(*column).unwrap_or_default())
+            .collect()
+    }
+
+    /// What the row earns for the customer's referral. `frozen` are the terms of the payment's
+    /// entries, if it has any; `is_known`: it has entries for this very referral, and neither
+    /// its time nor the affiliate's status matter any more.
+    pub fn judge(
+        &self,
+        referral: &Referral,
+        frozen: Option<Terms>,
+        is_known: bool,
+        recorded_refunds: Decimal,
+    ) -> Judgement {
+        match self.try_judge(referral, frozen, is_known, recorded_refunds) {
+            Ok(Ok((claim, terms))) => Judgement::Claim(claim, terms),
+            Ok(Err(nothing)) => Judgement::Nothing(nothing),
+            Err((fault, value)) => Judgement::Fault(fault, value),
+        }
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn try_judge(
+        &self,
+        referral: &Referral,
+        frozen: Option<Terms>,
+        is_known: bool,
+        recorded_refunds: Decimal,
+    ) -> Result<Result<(Claim, Terms), Nothing>, (Fault, String)> {
+        if let Some(condition) = &self.binding.condition {
+            match condition.holds(self.slot) {
+                Outcome::True => {}
+                Outcome::NotTrue => return Ok(Err(Nothing::NotPaid)),
+                Outcome::Failed(why) => return Err((Fault::ConditionFailed, why)),
+            }
+        }
+        if !is_known && referral.is_closed {
+            return Ok(Err(Nothing::AffiliateClosed));
+        }
+        let zone = self.binding.terms.zone;
+        if !is_known {
+            let paid_at = self.paid_at()?;
+            let not_before = |moment: i64| match paid_at {
+                PaidAt::Moment(paid_at) => paid_at >= moment,
+                PaidAt::Day(day) => zone.day(moment).is_some_and(|first| day >= first),
+            };
+            if !not_before(referral.attributed_at) {
+                return Ok(Err(Nothing::BeforeReferral));
+            }
+            if self.binding.since.is_some_and(|since| !not_before(since)) {
+                return Ok(Err(Nothing::BeforeSince));
+            }
+        }
+        let currency = self.currency()?;
+        let amount = self.amount(self.binding.columns.amount, currency, Faults::AMOUNT)?;
+        let amount = amount.ok_or((Fault::AmountNull, "NULL".to_owned()))?;
+        let column = self.amount(self.binding.columns.refunded, currency, Faults::REFUNDED)?;
+        if amount.is_zero() {
+            return Ok(Err(Nothing::ZeroAmount));
+        }
+        let recorded = self.in_major_units(recorded_refunds, currency);
+        let refunded =
+            (column.unwrap_or_default().min(amount) + recorded).clamp(Decimal::ZERO, amount);
+        let terms = match frozen {
+            Some(frozen) => frozen,
+            None => Terms {
+                rate: self.binding.terms.rate,
+                matures_on: self.matures_on()?,
+            },
+        };
+        Ok(Ok((
+            Claim {
+                account: referral.account,
+                currency,
+                amount,
+                refunded,
+            },
+            terms,
+        )))
+    }
+
+    fn in_major_units(&self, amount: Decimal, currency: Currency) -> Decimal {
+        if !self.binding.minor_units {
+            return amount;
+        }
+        let mut major = amount;
+        let _ = major.set_scale(amount.scale() + currency.minor_digits());
+        major
+    }
+
+    fn matures_on(&self) -> Result<i32, (Fault, String)> {
+        let paid_on = match self.paid_at()? {
+            PaidAt::Moment(moment) => self.binding.terms.zone.day(moment),
+            PaidAt::Day(day) => Some(day),
+        };
+        paid_on
+            .and_then(|day| zone::add_days(day, self.binding.terms.hold_days))
+            .ok_or((Fault::PaidAtOutOfRange, "no day of the calendar".to_owned()))
+    }
+
+    fn paid_at(&self) -> Result<PaidAt, (Fault, String)> {
+        let column = match self.binding.columns.paid_at {
+            Mapped::No => return Ok(PaidAt::Moment(zone::now())),
+            Mapped::Gone => {
+                return Err((
+                    Fault::ColumnUnusable,
+                    "the column of the payment time is gone".to_owned(),
+                ));
+            }
+            Mapped::Yes(column) => column,
+        };
+        let Some(datum) = self.get(column) else {
+            return Ok(PaidAt::Moment(zone::now()));
+        };
+        let zone = self.binding.terms.zone;
+        let paid_at = match column.type_oid {
+            pg_sys::TIMESTAMPTZOID => Some(PaidAt::Moment(datum.value() as i64)),
+            pg_sys::TIMESTAMPOID => zone.moment(datum.value() as i64).map(PaidAt::Moment),
+            pg_sys::DATEOID => Some(PaidAt::Day(datum.value() as i32)),
+            pg_sys::INT4OID => {
+                zone::from_epoch_seconds(i64::from(datum.value() as i32)).map(PaidAt::Moment)
+            }
+            pg_sys::INT8OID => zone::from_epoch_seconds(datum.value() as i64).map(PaidAt::Moment),
+            _ => {
+                return Err((
+                    Fault::ColumnUnusable,
+                    "the column of the payment time has another type".to_owned(),
+                ));
+            }
+        };
+        let in_calendar = |paid_at: &PaidAt| match paid_at {
+            PaidAt::Moment(moment) => zone.day(*moment).is_some(),
+            PaidAt::Day(day) => zone::is_day(*day),
+        };
+        paid_at.filter(in_calendar).ok_or_else(|| {
+            (
+                Fault::PaidAtOutOfRange,
+                self.text(column).unwrap_or_default(),
+            )
+        })
+    }
+
+    fn currency(&self) -> Result<Currency, (Fault, String)> {
+        let column = match self.binding.columns.currency {
+            Mapped::No => {
+                return self
+                    .binding
+                    .constant_currency
+                    .ok_or((Fault::CurrencyUnknown, String::new()));
+            }
+            Mapped::Gone => {
+                return Err((
+                    Fault::ColumnUnusable,
+                    "the column of the currency is gone".to_owned(),
+                ));
+            }
+            Mapped::Yes(column) => column,
+        };
+        let code = self
+            .text(column)
+            .ok_or((Fault::CurrencyNull, "NULL".to_owned()))?;
+        Currency::parse(&code).ok_or((Fault::CurrencyUnknown, code))
+    }
+
+    /// An amount of the row in major units; `None` if it is NULL or not mapped.
+    fn amount(
+        &self,
+        mapped: Mapped,
+        currency: Currency,
+        faults: Faults,
+    ) -> Result<Option<Decimal>, (Fault, String)> {
+        let column = match mapped {
+            Mapped::No => return Ok(None),
+            Mapped::Gone => {
+                return Err((
+                    Fault::ColumnUnusable,
+                    "the column of an amount is gone".to_owned(),
+                ));
+            }
+            Mapped::Yes(column) => column,
+        };
+        let Some(datum) = self.get(column) else {
+            return Ok(None);
+        };
+        let fault = |fault| (fault, self.text(column).unwrap_or_default());
+        let integer = match column.type_oid {
+            pg_sys::INT2OID => Some(i64::from(datum.value() as i16)),
+            pg_sys::INT4OID => Some(i64::from(datum.value() as i32)),
+            pg_sys::INT8OID => Some(datum.value() as i64),
+            pg_sys::NUMERICOID => None,
+            _ => {
+                return Err((
+                    Fault::ColumnUnusable,
+                    "the column of an amount has another type".to_owned(),
+                ));
+            }
+        };
+        let amount = match integer {
+            Some(minor) if self.binding.minor_units => money::from_minor_units(minor, currency),
+            Some(major) => Decimal::from(major),
+            None if self.binding.minor_units => {
+                return Err((
+                    Fault::ColumnUnusable,
+                    "an amount in minor units is no integer".to_owned(),
+                ));
+            }
+            None => unsafe { numeric::decode(datum) }.map_err(|unfit| {
+                fault(match unfit {
+                    Unfit::NotFinite => faults.not_finite,
+                    Unfit::OutOfRange => faults.out_of_range,
+                })
+            })?,
+        };
+        if amount.is_sign_negative() && !amount.is_zero() {
+            return Err(fault(faults.negative));
+        }
+        Ok(Some(amount))
+    }
+}
+
+/// The faults of one of the amounts.
+#[derive(Clone, Copy)]
+struct Faults {
+    not_finite: Fault,
+    out_of_range: Fault,
+    negative: Fault,
+}
+
+impl Faults {
+    const AMOUNT: Self = Self {
+        not_finite: Fault::AmountNotFinite,
+        out_of_range: Fault::AmountOutOfRange,
+        negative: Fault::AmountNegative,
+    };
+    const REFUNDED: Self = Self {
+        not_finite: Fault::RefundedNotFinite,
+        out_of_range: Fault::RefundedOutOfRange,
+        negative: Fault::RefundedNegative,
+    };
+}
+
+/// Whether a key is short enough for the ledger.
+pub fn key_fits(key: &str) -> bool {
+    key.len() <= MAX_KEY_LENGTH
+}
+
+/// Whether two versions of a row agree in everything that what it earns depends on.
+///
+/// # Safety
+/// Both slots must hold rows of the table that the binding was made for.
+pub unsafe fn reads_the_same(
+    binding: &Binding,
+    old: *mut pg_sys::TupleTableSlot,
+    new: *mut pg_sys::TupleTableSlot,
+) -> bool {
+    binding.columns.read.iter().all(|column| unsafe {
+        let (old_datum, old_null) = attribute(old, column.attnum);
+        let (new_datum, new_null) = attribute(new, column.attnum);
+        old_null == new_null && (old_null || same_bytes(*column, old_datum, new_datum))
+    })
+}
+
+unsafe fn same_bytes(column: ReadColumn, old: pg_sys::Datum, new: pg_sys::Datum) -> bool {
+    if column.by_value {
+        return old == new;
+    }
+    unsafe {
+        if column.length > 0 {
+            let bytes = |datum: pg_sys::Datum| {
+                std::slice::from_raw_parts(datum.cast_mut_ptr::<u8>(), column.length as usize)
+            };
+            return bytes(old) == bytes(new);
+        }
+        let plain = |datum: pg_sys::Datum| {
+            pgrx::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))
+        };
+        plain(old) == plain(new)
+    }
+}

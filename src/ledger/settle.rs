@@ -1,0 +1,261 @@
+//! The one operation: bring the ledger of a payment to what its row says now. Whatever
+//! happened to the row, and in whatever order, the answer depends on its present state alone.
+
+use std::rc::Rc;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys;
+use rust_decimal::Decimal;
+
+use super::audit::Difference;
+use super::binding::{self, Binding};
+use super::book::{Entries, Reader, Terms, Writer};
+use super::quarantine;
+use super::referrals::Referrals;
+use super::refunds::Recorded;
+use super::row::{self, Judgement, Nothing, Row};
+use crate::domain::fault::Fault;
+use crate::domain::settlement::{self, Claim, Posting};
+use crate::pg::spi::{self, Sees};
+
+/// What settling a payment did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// What it added to the posted sum, over all accounts and currencies.
+    pub change: Decimal,
+    pub entries: usize,
+    pub newly_quarantined: bool,
+}
+
+/// How a payment is settled.
+#[derive(Clone, Copy, Default)]
+pub struct Options {
+    /// Terms that the payment brings along from another key.
+    pub inherited: Option<Terms>,
+    /// A row that is gone is reversed whatever the binding's policy: it has moved away.
+    pub moved_away: bool,
+    /// Lock the row: the caller is not the statement that changed it.
+    pub lock: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// What the ledger should say of a payment, and why.
+pub enum Verdict {
+    /// Nobody referred the customer, or the row has none.
+    Unreferred,
+    /// There is no such row.
+    Missing,
+    Nothing(Nothing),
+    Claim(Claim, Terms),
+    Fault(Fault, String),
+}
+
+/// Settles payments of one binding.
+pub struct Settler {
+    binding: Rc<Binding>,
+    referrals: Referrals,
+    reader: Reader,
+    recorded: Recorded,
+}
+
+impl Settler {
+    pub fn new(binding: Rc<Binding>) -> Self {
+        let referrals = Referrals::of(&binding.program);
+        Self {
+            binding,
+            referrals,
+            reader: Reader::open(),
+            recorded: Recorded::open(),
+        }
+    }
+
+    /// The entries of a payment.
+    pub fn entries(&mut self, key: &str) -> Entries {
+        self.reader.entries(self.binding.id, key)
+    }
+
+    /// Settles the payment with these key columns. Runs with the owner's rights.
+    pub fn settle(&mut self, key_columns: &[String], options: Options) -> Effect {
+        let key = self.binding.key_text(key_columns.to_vec());
+        let mut json = None;
+        let verdict = self.read_row(key_columns, options.lock, |settler, slot| {
+            let verdict = settler.judge_slot(&key, slot, options.inherited);
+            if matches!(verdict, Verdict::Fault(..)) && !options.dry_run {
+                json = unsafe { quarantine::row_json(slot) };
+            }
+            verdict
+        });
+        self.apply(&key, verdict, json, options)
+    }
+
+    /// What the ledger should say of a payment whose row is in a slot.
+    pub fn judge_slot(
+        &mut self,
+        key: &str,
+        slot: *mut pg_sys::TupleTableSlot,
+        inherited: Option<Terms>,
+    ) -> Verdict {
+        let binding = Rc::clone(&self.binding);
+        let row = unsafe { Row::new(&binding, slot) };
+        let referral = row
+            .customer()
+            .and_then(|customer| self.referrals.find(&customer));
+        let Some(referral) = referral else {
+            return Verdict::Unreferred;
+        };
+        if !row::key_fits(key) {
+            return Verdict::Fault(Fault::PaymentKeyTooLong, format!("{} bytes", key.len()));
+        }
+        let entries = self.entries(key);
+        let refunds = self
+            .recorded
+            .of_payment(binding.id, key)
+            .unwrap_or_default();
+        let is_known =
+            entries.knows(referral.account) || (entries.terms.is_none() && inherited.is_some());
+        match row.judge(&referral, entries.terms.or(inherited), is_known, refunds) {
+            Judgement::Nothing(nothing) => Verdict::Nothing(nothing),
+            Judgement::Claim(claim, terms) => Verdict::Claim(claim, terms),
+            Judgement::Fault(fault, detail) => Verdict::Fault(fault, detail),
+        }
+    }
+
+    /// How the ledger differs from the row in a slot.
+    pub fn compare(
+        &mut self,
+        key_columns: &[String],
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> Option<Difference> {
+        let key = self.binding.key_text(key_columns.to_vec());
+        let verdict = self.judge_slot(&key, slot, None);
+        let entries = self.entries(&key);
+        match plan(&verdict, &entries, false) {
+            Ok((postings, _)) if postings.is_empty() => None,
+            Ok(_) if entries.terms.is_none() => Some(Difference::Unposted),
+            Ok(_) => Some(Difference::OffTarget),
+            // verify shows what stands in quarantine
+            Err(_) if quarantine::holds(&self.binding, &key) => None,
+            Err(_) => Some(Difference::Unposted),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        key: &str,
+        verdict: Verdict,
+        row: Option<String>,
+        options: Options,
+    ) -> Effect {
+        let entries = self.entries(key);
+        let keep = self.binding.keeps_deleted && !options.moved_away;
+        let planned = plan(&verdict, &entries, keep);
+        let (postings, terms) = match planned {
+            Ok(planned) => planned,
+            Err((fault, detail)) => {
+                let newly =
+                    !options.dry_run && quarantine::put(&self.binding, key, fault, &detail, row);
+                return Effect {
+                    newly_quarantined: newly,
+                    ..Effect::default()
+                };
+            }
+        };
+        let change = postings.iter().map(|posting| posting.amount).sum();
+        let effect = Effect {
+            change,
+            entries: postings.len(),
+            newly_quarantined: false,
+        };
+        if options.dry_run {
+            return effect;
+        }
+        if let Some(terms) = terms
+            && !postings.is_empty()
+        {
+            let mut writer = Writer::open();
+            for (n, posting) in postings.iter().enumerate() {
+                writer.add(
+                    self.binding.id,
+                    key,
+                    entries.last_seq + 1 + n as i32,
+                    terms,
+                    posting,
+                );
+            }
+            writer.close();
+        }
+        quarantine::resolve(&self.binding, key);
+        effect
+    }
+
+    /// Reads the row of a payment as it is now.
+    fn read_row(
+        &mut self,
+        key_columns: &[String],
+        lock: bool,
+        judge: impl FnOnce(&mut Self, *mut pg_sys::TupleTableSlot) -> Verdict,
+    ) -> Verdict {
+        let binding = Rc::clone(&self.binding);
+        if key_columns.len() != binding.columns.key.len() {
+            return Verdict::Missing;
+        }
+        let args: Vec<DatumWithOid> = key_columns
+            .iter()
+            .map(|text| text.as_str().into())
+            .collect();
+        spi::connect(|connection| {
+            let locking = if lock { " FOR NO KEY UPDATE" } else { "" };
+            let sql = format!("{}{locking}", binding.select_row);
+            let rows = connection.run(&sql, Sees::Latest, &args);
+            with_row_slot(binding.table, |slot| {
+                if binding::store_row(&rows, 0, 0, slot) {
+                    judge(self, slot)
+                } else {
+                    Verdict::Missing
+                }
+            })
+        })
+    }
+}
+
+/// The entries that bring a payment to a verdict, and their terms.
+#[allow(clippy::type_complexity)]
+fn plan(
+    verdict: &Verdict,
+    entries: &Entries,
+    keep: bool,
+) -> Result<(Vec<Posting>, Option<Terms>), (Fault, String)> {
+    let (claim, terms) = match verdict {
+        Verdict::Missing if keep => return Ok((Vec::new(), None)),
+        Verdict::Missing | Verdict::Unreferred | Verdict::Nothing(_) => (None, entries.terms),
+        Verdict::Claim(claim, terms) => (Some(claim), Some(*terms)),
+        Verdict::Fault(fault, detail) => return Err((*fault, detail.clone())),
+    };
+    let rate = terms.map_or(Decimal::ZERO, |terms| terms.rate);
+    let postings = settlement::settle(claim, rate, &entries.standings).map_err(|fault| {
+        (
+            fault,
+            claim.map_or(String::new(), |claim| claim.amount.to_string()),
+        )
+    })?;
+    Ok((postings, terms))
+}
+
+/// Runs `body` with an empty slot for rows of a table.
+pub fn with_row_slot<T>(
+    table: pg_sys::Oid,
+    body: impl FnOnce(*mut pg_sys::TupleTableSlot) -> T,
+) -> T {
+    unsafe {
+        let relation = pg_sys::relation_open(table, pg_sys::AccessShareLock as _);
+        let slot = pg_sys::MakeSingleTupleTableSlot(
+            (*relation).rd_att,
+            &raw const pg_sys::TTSOpsHeapTuple,
+        );
+        let result = body(slot);
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        pg_sys::relation_close(relation, pg_sys::AccessShareLock as _);
+        result
+    }
+}

@@ -1,0 +1,100 @@
+//! `affiliate`: affiliate commissions inside the database. A payment and its commission
+//! commit or roll back together.
+//!
+//! | module   | what it holds                                                           |
+//! |----------|-------------------------------------------------------------------------|
+//! | `domain` | the rules, as pure functions: money, codes, settlement, payout states    |
+//! | `ledger` | from a row of a payments table to entries: trigger, bindings, quarantine |
+//! | `api`    | the SQL functions, by topic                                              |
+//! | `pg`     | the server: errors, SPI, numerics, time zones, index probes              |
+//!
+//! The SQL objects are in `sql/`, one file per topic, in the order below.
+
+use pgrx::prelude::*;
+
+mod api;
+mod domain;
+mod ledger;
+mod pg;
+
+pgrx::pg_module_magic!();
+
+extension_sql_file!("../sql/10_schema.sql", name = "schema", bootstrap);
+extension_sql_file!(
+    "../sql/20_programs.sql",
+    name = "programs",
+    requires = ["schema"]
+);
+extension_sql_file!(
+    "../sql/30_affiliates.sql",
+    name = "affiliates",
+    requires = ["programs"]
+);
+extension_sql_file!(
+    "../sql/40_referrals.sql",
+    name = "referrals",
+    requires = ["affiliates"]
+);
+extension_sql_file!(
+    "../sql/50_bindings.sql",
+    name = "bindings",
+    requires = ["referrals"]
+);
+extension_sql_file!(
+    "../sql/55_refunds.sql",
+    name = "refunds",
+    requires = ["bindings"]
+);
+extension_sql_file!(
+    "../sql/60_ledger.sql",
+    name = "ledger",
+    requires = ["refunds"]
+);
+extension_sql_file!(
+    "../sql/65_payment.sql",
+    name = "payment",
+    requires = ["ledger"]
+);
+extension_sql_file!(
+    "../sql/70_figures.sql",
+    name = "figures",
+    requires = ["payment"]
+);
+extension_sql_file!(
+    "../sql/80_payouts.sql",
+    name = "payouts",
+    requires = ["figures"]
+);
+extension_sql_file!(
+    "../sql/90_verify.sql",
+    name = "verify",
+    requires = ["payouts"]
+);
+extension_sql_file!(
+    "../sql/95_access.sql",
+    name = "access",
+    requires = ["verify"]
+);
+extension_sql_file!(
+    "../sql/99_dump.sql",
+    name = "dump",
+    requires = ["access"],
+    finalize
+);
+
+/// Called when the library is loaded into a session.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    pg::cache::init();
+    ledger::trigger::init();
+}
+
+#[cfg(test)]
+pub mod pg_test {
+    pub fn setup(_options: Vec<&str>) {}
+
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        vec![]
+    }
+}

@@ -1,0 +1,422 @@
+//! Every error of the extension: its SQLSTATE, what is wrong, the offending value, the remedy.
+//! README.md has the same as a table.
+
+use pgrx::PgSqlErrorCode as Code;
+
+use super::raise;
+
+/// What a caller, or the state of the database, got wrong.
+#[derive(Clone, Debug)]
+pub enum Problem {
+    NullArgument {
+        name: &'static str,
+    },
+    EmptyText {
+        name: &'static str,
+    },
+    TooLong {
+        name: &'static str,
+        length: usize,
+        max: usize,
+    },
+    NotOneOf {
+        name: &'static str,
+        value: String,
+        allowed: String,
+    },
+    MalformedCode {
+        code: String,
+    },
+    CodeTaken {
+        code: String,
+    },
+    UnusableCode {
+        code: String,
+    },
+    UnknownCode {
+        code: String,
+    },
+    OwnerHasOtherCode {
+        owner: String,
+        code: String,
+    },
+    UnknownProgram {
+        program: String,
+    },
+    UnknownCurrency {
+        currency: String,
+    },
+    UnknownTimeZone {
+        zone: String,
+    },
+    RateOutOfRange {
+        rate: String,
+    },
+    NumberOutOfRange {
+        name: &'static str,
+        value: String,
+        allowed: &'static str,
+    },
+    MalformedLinkBase {
+        link_base: String,
+    },
+    SelfReferral {
+        customer: String,
+    },
+    NoAttribution,
+    NoClick {
+        visitor: String,
+        days: i32,
+    },
+    AffiliateClosed {
+        code: String,
+    },
+    NotATable {
+        table: String,
+        kind: &'static str,
+        remedy: &'static str,
+    },
+    UnknownColumn {
+        table: String,
+        column: String,
+    },
+    UnusableColumn {
+        table: String,
+        column: String,
+        type_name: String,
+        allowed: &'static str,
+    },
+    NoPaymentKey {
+        table: String,
+        remedy: &'static str,
+    },
+    CurrencyTwice,
+    AlreadyAttached {
+        table: String,
+    },
+    NotAttached {
+        table: String,
+    },
+    OtherPaymentKey {
+        table: String,
+        before: String,
+    },
+    OwnPayments,
+    UnusableCondition {
+        sql: String,
+        why: String,
+    },
+    NotATrigger,
+    NotBound {
+        table: String,
+    },
+    TruncateRefused {
+        table: String,
+    },
+    ThroughFuture {
+        through: String,
+        today: String,
+    },
+    UnknownPayout {
+        payout: i64,
+    },
+    IllegalTransition {
+        from: String,
+        to: String,
+        allowed: String,
+    },
+    NoPgCron,
+    NotReadCommitted {
+        what: &'static str,
+    },
+    NotInstalled,
+    LedgerWouldBeLost {
+        entries: i64,
+    },
+}
+
+struct Report {
+    code: Code,
+    message: String,
+    detail: String,
+    hint: String,
+}
+
+impl Problem {
+    pub fn raise(self) -> ! {
+        let Report {
+            code,
+            message,
+            detail,
+            hint,
+        } = self.report();
+        let given = |text: String| (!text.is_empty()).then_some(text);
+        raise::raise(code, message, given(detail), given(hint))
+    }
+
+    fn report(self) -> Report {
+        let report = |code, message: String, detail: String, hint: &str| Report {
+            code,
+            message,
+            detail,
+            hint: hint.to_owned(),
+        };
+        match self {
+            Self::NullArgument { name } => report(
+                Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                format!("{name} must not be null"),
+                format!("The argument {name} is NULL."),
+                &format!("Pass a value for {name}."),
+            ),
+            Self::EmptyText { name } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("{name} must not be empty"),
+                format!("The argument {name} is empty or blank."),
+                &format!("Pass a value for {name}."),
+            ),
+            Self::TooLong { name, length, max } => report(
+                Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+                format!("{name} is too long"),
+                format!("It has {length} bytes, at most {max} are allowed."),
+                &format!("Pass a shorter {name}."),
+            ),
+            Self::NotOneOf {
+                name,
+                value,
+                allowed,
+            } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("{name} is not known"),
+                format!("{name} is \"{value}\"."),
+                &format!("Use one of {allowed}."),
+            ),
+            Self::MalformedCode { code } => report(
+                Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+                "code is malformed".to_owned(),
+                format!("The code is \"{code}\"."),
+                "A code has 3 to 64 ASCII letters, digits, \"-\" or \"_\".",
+            ),
+            Self::CodeTaken { code } => report(
+                Code::ERRCODE_UNIQUE_VIOLATION,
+                "code is taken".to_owned(),
+                format!("The code is \"{code}\"; case makes no difference."),
+                "Choose another code, or leave it out to have one generated.",
+            ),
+            Self::UnusableCode { code } => report(
+                Code::ERRCODE_NO_DATA_FOUND,
+                "code is not valid".to_owned(),
+                format!("The code \"{code}\" is unknown or inactive in this programme."),
+                "Go on without a referral, or check the code and the programme.",
+            ),
+            Self::UnknownCode { code } => report(
+                Code::ERRCODE_NO_DATA_FOUND,
+                "code is unknown".to_owned(),
+                format!("No affiliate has the code \"{code}\"."),
+                "Check the code; affiliate_create() enrols an affiliate.",
+            ),
+            Self::OwnerHasOtherCode { owner, code } => report(
+                Code::ERRCODE_DUPLICATE_OBJECT,
+                "owner is enrolled with another code".to_owned(),
+                format!("Owner \"{owner}\" has the code \"{code}\"."),
+                &format!("Add a code with affiliate_add_code('{code}', new_code => ...)."),
+            ),
+            Self::UnknownProgram { program } => report(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                "programme is unknown".to_owned(),
+                format!("The programme is \"{program}\"."),
+                "Create it with affiliate_set_program(name, ...).",
+            ),
+            Self::UnknownCurrency { currency } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "currency is unknown".to_owned(),
+                format!("The currency is \"{currency}\"."),
+                "Use an ISO 4217 code of a currency with a minor unit, such as USD, EUR or JPY.",
+            ),
+            Self::UnknownTimeZone { zone } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "time zone is unknown".to_owned(),
+                format!("The time zone is \"{zone}\"."),
+                "Use a name from pg_timezone_names, such as UTC or Europe/Berlin.",
+            ),
+            Self::RateOutOfRange { rate } => report(
+                Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+                "rate is out of range".to_owned(),
+                format!("The rate is {rate}."),
+                "A rate is a fraction from 0 to 1 with at most 6 decimals: 0.30 is 30%.",
+            ),
+            Self::NumberOutOfRange {
+                name,
+                value,
+                allowed,
+            } => report(
+                Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+                format!("{name} is out of range"),
+                format!("{name} is {value}."),
+                &format!("Use {allowed}."),
+            ),
+            Self::MalformedLinkBase { link_base } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "link base is malformed".to_owned(),
+                format!("The link base is \"{link_base}\"."),
+                "Use a URL that begins with https:// or http:// and has no blanks.",
+            ),
+            Self::SelfReferral { customer } => report(
+                Code::ERRCODE_CHECK_VIOLATION,
+                "an affiliate can't refer itself".to_owned(),
+                format!("Customer \"{customer}\" is the owner of the affiliate."),
+                "Go on without a referral, or allow it with affiliate_set_program(name, self_referral => 'allow').",
+            ),
+            Self::NoAttribution => report(
+                Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                "nothing says who referred the customer".to_owned(),
+                "code, coupon and visitor are all NULL.".to_owned(),
+                "Pass code, coupon or visitor.",
+            ),
+            Self::NoClick { visitor, days } => report(
+                Code::ERRCODE_NO_DATA_FOUND,
+                "visitor has no click that counts".to_owned(),
+                format!("Visitor \"{visitor}\" followed no active link in the {days} days before."),
+                "Go on without a referral.",
+            ),
+            Self::AffiliateClosed { code } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "affiliate is closed".to_owned(),
+                format!("The affiliate of the code \"{code}\" is closed, and closing is final."),
+                "Enrol another owner with affiliate_create().",
+            ),
+            Self::NotATable {
+                table,
+                kind,
+                remedy,
+            } => report(
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("{kind} can't be attached"),
+                format!("{table} is {kind}."),
+                remedy,
+            ),
+            Self::UnknownColumn { table, column } => report(
+                Code::ERRCODE_UNDEFINED_COLUMN,
+                "column does not exist".to_owned(),
+                format!("{table} has no column \"{column}\"."),
+                "Pass the name of a column of the table as it is spelled in the catalog.",
+            ),
+            Self::UnusableColumn {
+                table,
+                column,
+                type_name,
+                allowed,
+            } => report(
+                Code::ERRCODE_DATATYPE_MISMATCH,
+                "column has an unusable type".to_owned(),
+                format!("Column \"{column}\" of {table} has type {type_name}."),
+                &format!("Use a column of type {allowed}."),
+            ),
+            Self::NoPaymentKey { table, remedy } => report(
+                Code::ERRCODE_INVALID_TABLE_DEFINITION,
+                "table has no usable payment key".to_owned(),
+                format!("Payments of {table} can't be told apart."),
+                remedy,
+            ),
+            Self::CurrencyTwice => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "currency is given twice".to_owned(),
+                "Both currency and currency_code are set.".to_owned(),
+                "Pass currency for a column, or currency_code for a constant.",
+            ),
+            Self::AlreadyAttached { table } => report(
+                Code::ERRCODE_DUPLICATE_OBJECT,
+                "table is attached already".to_owned(),
+                format!("{table} is bound."),
+                "To change the binding, call affiliate_detach() first.",
+            ),
+            Self::NotAttached { table } => report(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                "table is not attached".to_owned(),
+                format!("{table} is not bound."),
+                "Attach it with affiliate_attach_payments().",
+            ),
+            Self::OtherPaymentKey { table, before } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "table was attached with another payment key".to_owned(),
+                format!("The ledger knows payments of {table} by {before}."),
+                "Attach it with the same payment_key, or payments would be posted twice.",
+            ),
+            Self::OwnPayments => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "affiliate.payment is always attached".to_owned(),
+                "The binding of the extension's own table can't be changed.".to_owned(),
+                "Use a payments table of your own.",
+            ),
+            Self::UnusableCondition { sql, why } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "paid_when can't be used".to_owned(),
+                format!("In \"{sql}\": {why}."),
+                "Use columns, constants and immutable functions of the server, such as status = 'succeeded'.",
+            ),
+            Self::NotATrigger => report(
+                Code::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                "function was not called by a trigger".to_owned(),
+                String::new(),
+                "affiliate_attach_payments() makes the triggers that call it.",
+            ),
+            Self::NotBound { table } => report(
+                Code::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                "trigger is on a table that is not attached".to_owned(),
+                format!("{table} is not bound."),
+                "Drop the trigger, or attach the table with affiliate_attach_payments().",
+            ),
+            Self::TruncateRefused { table } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "a bound table can't be truncated".to_owned(),
+                format!("Commissions of the payments in {table} would have to be reversed."),
+                "Use DELETE, or call affiliate_detach() first.",
+            ),
+            Self::ThroughFuture { through, today } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "payouts can't run through a day to come".to_owned(),
+                format!("through is {through}, today is {today} in the programme's time zone."),
+                "Pass today or an earlier day, or NULL for the end of last month.",
+            ),
+            Self::UnknownPayout { payout } => report(
+                Code::ERRCODE_NO_DATA_FOUND,
+                "payout is unknown".to_owned(),
+                format!("There is no payout {payout}."),
+                "affiliate_payouts(code) lists the payouts of an affiliate.",
+            ),
+            Self::IllegalTransition { from, to, allowed } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "payout can't take this status".to_owned(),
+                format!("It is {from} and can't become {to}."),
+                &(if allowed.is_empty() {
+                    format!("{from} is final.")
+                } else {
+                    format!("It can become {allowed}.")
+                }),
+            ),
+            Self::NoPgCron => report(
+                Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+                "pg_cron is not installed in this database".to_owned(),
+                "There is no extension pg_cron.".to_owned(),
+                "Install the package, add pg_cron to shared_preload_libraries, set cron.database_name to this database, restart, and run CREATE EXTENSION pg_cron.",
+            ),
+            Self::NotReadCommitted { what } => report(
+                Code::ERRCODE_INVALID_TRANSACTION_STATE,
+                format!("{what} needs READ COMMITTED"),
+                "The transaction keeps an older snapshot.".to_owned(),
+                "Call it in a transaction of its own at READ COMMITTED.",
+            ),
+            Self::NotInstalled => report(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                "the extension is not installed in this database".to_owned(),
+                "Its tables are not there.".to_owned(),
+                "Run CREATE EXTENSION affiliate.",
+            ),
+            Self::LedgerWouldBeLost { entries } => report(
+                Code::ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
+                "the ledger is not empty".to_owned(),
+                format!("It has {entries} entries, which would be lost."),
+                "Dump it, then SET affiliate.allow_drop = on and drop the extension again.",
+            ),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The server as this extension needs it: errors, SPI, numerics, time zones, index probes.
+
+pub mod cache;
+pub mod error;
+pub mod memory;
+pub mod numeric;
+pub mod probe;
+mod raise;
+pub mod relations;
+pub mod rights;
+pub mod spi;
+pub mod text;
+pub mod zone;

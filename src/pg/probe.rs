@@ -1,0 +1,159 @@
+//! Single rows by an index, without the executor: starting it costs more than all the rest
+//! that a payment of a customer nobody referred needs.
+//!
+//! Probes see the latest committed state and what the own transaction did, at any isolation
+//! level. That is right for the ledger, whose rows never change, and takes no predicate locks,
+//! so payments of different customers do not fail each other under SERIALIZABLE.
+
+use pgrx::pg_sys;
+
+use super::text::attribute;
+
+/// An open heap and index.
+pub struct Probe {
+    heap: pg_sys::Relation,
+    index: pg_sys::Relation,
+    slot: *mut pg_sys::TupleTableSlot,
+    scan: pg_sys::IndexScanDesc,
+    keys: usize,
+}
+
+/// One equality of an index probe.
+#[repr(transparent)]
+pub struct Key {
+    data: pg_sys::ScanKeyData,
+}
+
+impl Key {
+    /// # Safety
+    /// `value` must be of the type of the index column and outlive the probe that uses it.
+    unsafe fn new(attribute: i16, strategy: u32, procedure: u32, value: pg_sys::Datum) -> Self {
+        let mut data = pg_sys::ScanKeyData::default();
+        unsafe {
+            pg_sys::ScanKeyEntryInitialize(
+                &mut data,
+                0,
+                attribute,
+                strategy as _,
+                pg_sys::InvalidOid,
+                // keys are text under collation "C", integers have none and do not ask
+                pg_sys::Oid::from(pg_sys::C_COLLATION_OID),
+                pg_sys::Oid::from(procedure),
+                value,
+            );
+        }
+        Self { data }
+    }
+
+    /// A text column of a hash index.
+    pub fn hashed_text(attribute: i16, value: pg_sys::Datum) -> Self {
+        unsafe {
+            Self::new(
+                attribute,
+                pg_sys::HTEqualStrategyNumber,
+                pg_sys::F_TEXTEQ,
+                value,
+            )
+        }
+    }
+
+    /// A text column of a B-tree.
+    pub fn text(attribute: i16, value: pg_sys::Datum) -> Self {
+        unsafe {
+            Self::new(
+                attribute,
+                pg_sys::BTEqualStrategyNumber,
+                pg_sys::F_TEXTEQ,
+                value,
+            )
+        }
+    }
+
+    /// An integer column of a B-tree.
+    pub fn integer(attribute: i16, value: i32) -> Self {
+        unsafe {
+            Self::new(
+                attribute,
+                pg_sys::BTEqualStrategyNumber,
+                pg_sys::F_INT4EQ,
+                value.into(),
+            )
+        }
+    }
+}
+
+impl Probe {
+    pub fn open(heap: pg_sys::Oid, index: pg_sys::Oid, keys: usize) -> Self {
+        unsafe {
+            let heap = pg_sys::table_open(heap, pg_sys::AccessShareLock as _);
+            let index = pg_sys::index_open(index, pg_sys::AccessShareLock as _);
+            let slot = pg_sys::table_slot_create(heap, std::ptr::null_mut());
+            let snapshot = &raw mut pg_sys::SnapshotSelfData;
+            #[cfg(not(feature = "pg18"))]
+            let scan = pg_sys::index_beginscan(heap, index, snapshot, keys as i32, 0);
+            #[cfg(feature = "pg18")]
+            let scan = pg_sys::index_beginscan(
+                heap,
+                index,
+                snapshot,
+                std::ptr::null_mut(),
+                keys as i32,
+                0,
+            );
+            Self {
+                heap,
+                index,
+                slot,
+                scan,
+                keys,
+            }
+        }
+    }
+
+    /// Starts over with other keys.
+    pub fn seek(&mut self, keys: &mut [Key]) {
+        debug_assert_eq!(keys.len(), self.keys);
+        unsafe {
+            let keys_ptr = keys.as_mut_ptr().cast::<pg_sys::ScanKeyData>();
+            pg_sys::index_rescan(
+                self.scan,
+                keys_ptr,
+                keys.len() as i32,
+                std::ptr::null_mut(),
+                0,
+            );
+        }
+    }
+
+    /// The next row, whose attributes are read by [`Probe::get`]. A hash index returns rows
+    /// that merely share the hash: the caller compares.
+    pub fn next(&mut self) -> bool {
+        unsafe {
+            pg_sys::index_getnext_slot(
+                self.scan,
+                pg_sys::ScanDirection::ForwardScanDirection,
+                self.slot,
+            )
+        }
+    }
+
+    /// An attribute of the current row that is never NULL.
+    pub fn get(&self, attnum: i16) -> pg_sys::Datum {
+        unsafe { attribute(self.slot, attnum).0 }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        // after an error the transaction's abort does this
+        if std::thread::panicking() {
+            return;
+        }
+        unsafe {
+            pg_sys::index_endscan(self.scan);
+            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+            pg_sys::index_close(self.index, pg_sys::AccessShareLock as _);
+            pg_sys::table_close(self.heap, pg_sys::AccessShareLock as _);
+        }
+    }
+}

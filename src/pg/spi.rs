@@ -1,0 +1,228 @@
+//! SQL from Rust: kept plans, and a choice of snapshot that `pgrx::Spi` does not offer. Its
+//! reads before the first write of a transaction do not see what the current statement did,
+//! and its writes assign a transaction id even to a SELECT, which fails on a standby.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::{CString, c_char};
+
+use pgrx::datum::DatumWithOid;
+use pgrx::{FromDatum, pg_sys};
+
+/// What a statement sees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sees {
+    /// What the calling statement sees; for STABLE functions, and for standbys.
+    Caller,
+    /// A new snapshot, as a statement of its own would have: under REPEATABLE READ that is
+    /// still the transaction's.
+    Now,
+    /// The latest committed state at any isolation level, as foreign keys do.
+    Latest,
+}
+
+thread_local! {
+    /// Plans by their SQL, for the life of the session; the plan cache re-makes them when what
+    /// they refer to changes.
+    static PLANS: RefCell<HashMap<String, pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
+}
+
+pub struct Connection(());
+
+/// Runs `body` connected to SPI. An error in it leaves through the abort of the transaction,
+/// which disconnects.
+pub fn connect<T>(body: impl FnOnce(&Connection) -> T) -> T {
+    unsafe {
+        pg_sys::SPI_connect();
+    }
+    let result = body(&Connection(()));
+    unsafe {
+        pg_sys::SPI_finish();
+    }
+    result
+}
+
+impl Connection {
+    /// Runs a statement whose plan is kept for the session.
+    pub fn run(&self, sql: &str, sees: Sees, args: &[DatumWithOid]) -> Rows {
+        let kept = PLANS.with_borrow(|plans| plans.get(sql).copied());
+        let plan = kept.unwrap_or_else(|| {
+            let plan = prepare(sql, args);
+            unsafe {
+                pg_sys::SPI_keepplan(plan);
+            }
+            PLANS.with_borrow_mut(|plans| plans.insert(sql.to_owned(), plan));
+            plan
+        });
+        execute(plan, sees, args)
+    }
+
+    /// Runs a statement once.
+    pub fn run_once(&self, sql: &str, sees: Sees, args: &[DatumWithOid]) -> Rows {
+        let plan = prepare(sql, args);
+        let rows = execute(plan, sees, args);
+        unsafe {
+            pg_sys::SPI_freeplan(plan);
+        }
+        rows
+    }
+
+    /// Opens a cursor over a query that sees the latest state.
+    pub fn cursor(&self, sql: &str, args: &[DatumWithOid]) -> Cursor {
+        let plan = prepare(sql, args);
+        let (mut values, nulls) = split(args);
+        unsafe {
+            let portal = pg_sys::SPI_cursor_open(
+                std::ptr::null(),
+                plan,
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                false,
+            );
+            Cursor { portal, plan }
+        }
+    }
+}
+
+fn prepare(sql: &str, args: &[DatumWithOid]) -> pg_sys::SPIPlanPtr {
+    let mut types: Vec<pg_sys::Oid> = args.iter().map(DatumWithOid::oid).collect();
+    let sql = CString::new(sql).unwrap_or_default();
+    unsafe { pg_sys::SPI_prepare(sql.as_ptr(), types.len() as i32, types.as_mut_ptr()) }
+}
+
+fn split(args: &[DatumWithOid]) -> (Vec<pg_sys::Datum>, Vec<c_char>) {
+    args.iter()
+        .map(|arg| match arg.datum() {
+            Some(datum) => (datum.sans_lifetime(), b' ' as c_char),
+            None => (pg_sys::Datum::null(), b'n' as c_char),
+        })
+        .unzip()
+}
+
+fn execute(plan: pg_sys::SPIPlanPtr, sees: Sees, args: &[DatumWithOid]) -> Rows {
+    let (mut values, nulls) = split(args);
+    unsafe {
+        match sees {
+            Sees::Caller => {
+                pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), true, 0)
+            }
+            Sees::Now => {
+                pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), false, 0)
+            }
+            Sees::Latest => pg_sys::SPI_execute_snapshot(
+                plan,
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                pg_sys::GetLatestSnapshot(),
+                std::ptr::null_mut(),
+                false,
+                true,
+                0,
+            ),
+        };
+        Rows {
+            table: pg_sys::SPI_tuptable,
+            processed: pg_sys::SPI_processed,
+        }
+    }
+}
+
+/// The rows of a statement, until the connection ends.
+pub struct Rows {
+    table: *mut pg_sys::SPITupleTable,
+    processed: u64,
+}
+
+impl Rows {
+    /// How many rows the statement returned or changed.
+    pub fn len(&self) -> usize {
+        self.processed as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.processed == 0
+    }
+
+    /// The value of a column, both counted from 0; `None` if it is NULL or there is no such row.
+    pub fn get<T: FromDatum>(&self, row: usize, column: usize) -> Option<T> {
+        let (datum, is_null) = self.datum(row, column)?;
+        unsafe { T::from_datum(datum, is_null) }
+    }
+
+    pub fn datum(&self, row: usize, column: usize) -> Option<(pg_sys::Datum, bool)> {
+        if self.table.is_null() || row >= self.len() {
+            return None;
+        }
+        unsafe {
+            let mut is_null = true;
+            let tuple = *(*self.table).vals.add(row);
+            let datum = pg_sys::SPI_getbinval(
+                tuple,
+                (*self.table).tupdesc,
+                column as i32 + 1,
+                &mut is_null,
+            );
+            Some((datum, is_null))
+        }
+    }
+
+    /// A row as it is.
+    pub fn tuple(&self, row: usize) -> Option<pg_sys::HeapTuple> {
+        (!self.table.is_null() && row < self.len()).then(|| unsafe { *(*self.table).vals.add(row) })
+    }
+
+    /// The first column of the first row.
+    pub fn value<T: FromDatum>(&self) -> Option<T> {
+        self.get(0, 0)
+    }
+
+    /// The first row as a composite datum that outlives the connection.
+    pub fn into_composite(self) -> Option<pg_sys::Datum> {
+        if self.table.is_null() || self.is_empty() {
+            return None;
+        }
+        unsafe {
+            let tuple = *(*self.table).vals;
+            Some(pg_sys::Datum::from(pg_sys::SPI_returntuple(
+                tuple,
+                (*self.table).tupdesc,
+            )))
+        }
+    }
+}
+
+pub struct Cursor {
+    portal: pg_sys::Portal,
+    plan: pg_sys::SPIPlanPtr,
+}
+
+impl Cursor {
+    /// The next rows; the ones before are freed.
+    pub fn fetch(&mut self, count: usize) -> Rows {
+        unsafe {
+            pg_sys::SPI_cursor_fetch(self.portal, true, count as _);
+            Rows {
+                table: pg_sys::SPI_tuptable,
+                processed: pg_sys::SPI_processed,
+            }
+        }
+    }
+
+    pub fn close(self) {
+        unsafe {
+            pg_sys::SPI_cursor_close(self.portal);
+            pg_sys::SPI_freeplan(self.plan);
+        }
+    }
+}
+
+impl Rows {
+    /// Frees the rows before the connection ends.
+    pub fn free(self) {
+        unsafe {
+            if !self.table.is_null() {
+                pg_sys::SPI_freetuptable(self.table);
+            }
+        }
+    }
+}

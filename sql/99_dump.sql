@@ -29,3 +29,5 @@ SELECT pg_extension_config_dump('affiliate.payout_id_seq', '');
 SELECT pg_extension_config_dump('affiliate.payout_entry', '');
 SELECT pg_extension_config_dump('affiliate.refund', '');
 SELECT pg_extension_config_dump('affiliate.refund_id_seq', '');
+SELECT pg_extension_config_dump('affiliate.refunds_binding', '');
+SELECT pg_extension_config_dump('affiliate.refunds_binding_id_seq', '');

@@ -16,6 +16,8 @@ mod api;
 mod domain;
 mod ledger;
 mod pg;
+#[cfg(any(test, feature = "pg_test"))]
+mod pg_tests;
 
 pgrx::pg_module_magic!();
 
@@ -66,9 +68,14 @@ extension_sql_file!(
     requires = ["figures"]
 );
 extension_sql_file!(
+    "../sql/85_repair.sql",
+    name = "repair",
+    requires = ["payouts"]
+);
+extension_sql_file!(
     "../sql/90_verify.sql",
     name = "verify",
-    requires = ["payouts"]
+    requires = ["repair"]
 );
 extension_sql_file!(
     "../sql/95_access.sql",
@@ -86,7 +93,8 @@ extension_sql_file!(
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     pg::cache::init();
-    ledger::trigger::init();
+    api::protect::init();
+    ledger::within::init();
 }
 
 #[cfg(test)]

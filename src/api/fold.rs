@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 
+use super::refunds::settle_waiting;
 use crate::pg::error::Problem;
 use crate::pg::relations::Relations;
 use crate::pg::spi::{self, Sees};
@@ -40,6 +41,7 @@ pub fn require_read_committed(what: &'static str) {
 #[pg_extern(sql = false)]
 fn affiliate_maintain() -> i64 {
     require_read_committed("affiliate_maintain()");
+    settle_waiting();
     advisory_lock(FOLD_LOCK);
     let relations = Relations::get();
     let next = spi::connect(|connection| {

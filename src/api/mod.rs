@@ -3,11 +3,16 @@
 pub mod access;
 pub mod affiliates;
 pub mod attach;
+pub mod explain;
 pub mod figures;
 pub mod fold;
+pub mod host;
 pub mod payouts;
 pub mod programs;
+pub mod protect;
+pub mod reconcile;
 pub mod referrals;
+pub mod refunds;
 pub mod schedule;
 pub mod triggers;
 pub mod verify;

@@ -22,7 +22,7 @@ struct Source {
     kind: &'static str,
 }
 
-fn moment(name: &'static str, value: Option<TimestampWithTimeZone>) -> i64 {
+pub fn moment(name: &'static str, value: Option<TimestampWithTimeZone>) -> i64 {
     let moment = i64::from(required(name, value));
     if Zone::utc().day(moment).is_none() {
         let value = if moment < 0 { "-infinity" } else { "infinity" }.to_owned();

@@ -19,6 +19,11 @@ raw_function!(refuse_truncate, pg_finfo_refuse_truncate, |fcinfo| {
     pg_sys::Datum::null()
 });
 
+raw_function!(post_refunds, pg_finfo_post_refunds, |fcinfo| {
+    trigger::post_refunds(fcinfo);
+    pg_sys::Datum::null()
+});
+
 raw_function!(terms_changed, pg_finfo_terms_changed, |_| {
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(Relations::get().binding) };
     pg_sys::Datum::null()

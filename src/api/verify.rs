@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 
+use super::reconcile::bound_tables;
 use super::{raw_function, return_rows};
 use crate::ledger::audit::{self, Difference};
 use crate::ledger::binding::Binding;
@@ -244,7 +245,7 @@ fn run_check(connection: &Connection, api: &str, check: &Check) -> Finding {
 }
 
 /// Compares every bound table with the ledger.
-fn compare_payments(connection: &Connection) -> Vec<Finding> {
+fn compare_payments() -> Vec<Finding> {
     let mut findings: Vec<Finding> = PAYMENT_CHECKS
         .iter()
         .map(|(_, name, description)| Finding {
@@ -254,12 +255,8 @@ fn compare_payments(connection: &Connection) -> Vec<Finding> {
             sample: None,
         })
         .collect();
-    const BOUND: &str = "
-        SELECT b.payments::oid FROM affiliate.binding b
-        WHERE b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments) ORDER BY b.id";
-    let bound = connection.run(BOUND, Sees::Now, &[]);
-    for row in 0..bound.len() {
-        let Some(binding) = bound.get(row, 0).and_then(Binding::of) else {
+    for table in bound_tables() {
+        let Some(binding) = Binding::of(table) else {
             continue;
         };
         audit::differences(&binding, |_, difference, key_columns| {
@@ -294,7 +291,7 @@ raw_function!(
                     .iter()
                     .map(|check| run_check(connection, &api, check))
                     .collect();
-                findings.extend(compare_payments(connection));
+                findings.extend(compare_payments());
                 const ROWS: &str = "
                 SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::text[])";
                 let names: Vec<&str> = findings.iter().map(|f| f.name).collect();

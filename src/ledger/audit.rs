@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 
 use super::binding::{self, Binding, table_name};
 use super::row::Row;
-use super::settle::{Options, Settler, with_row_slot};
+use super::settle::{Settler, with_row_slot};
 use crate::domain::record_text;
 use crate::pg::memory::Context;
 use crate::pg::spi;
@@ -62,7 +62,9 @@ fn unposted_or_off(
                     for n in 0..rows.len() {
                         binding::store_row(&rows, n, 0, slot);
                         let key_columns = unsafe { Row::new(binding, slot) }.key_columns();
-                        if let Some(difference) = settler.compare(&key_columns, slot) {
+                        if let Some(difference) = settler.compare(&key_columns, slot)
+                            && settler.would_change(&key_columns)
+                        {
                             found(settler, difference, &key_columns);
                         }
                     }
@@ -111,11 +113,7 @@ fn without_payment(
                 else {
                     continue;
                 };
-                let dry = Options {
-                    dry_run: true,
-                    ..Options::default()
-                };
-                if settler.settle(&key_columns, dry).entries > 0 {
+                if settler.would_change(&key_columns) {
                     found(settler, Difference::NoPayment, &key_columns);
                 }
             }

@@ -158,11 +158,7 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
     let attnums: Vec<i16> = row.get(0, 11).unwrap_or_default();
     let names: Vec<Option<String>> = row.get(0, 12).unwrap_or_default();
     let resolver = Resolver::open(table, root, attnums_hold);
-    let mut mapped = names.iter().enumerate().map(|(n, name)| {
-        name.as_deref().map_or(Mapped::No, |name| {
-            resolver.column(name, attnums.get(n).copied().unwrap_or(0))
-        })
-    });
+    let mut mapped = resolver.columns(&names, &attnums).into_iter();
     let mut next = || mapped.next().unwrap_or(Mapped::No);
     let (customer, amount, currency, paid_at, refunded, _product) =
         (next(), next(), next(), next(), next(), next());
@@ -244,7 +240,7 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
 }
 
 /// `SELECT t FROM the table t WHERE its key is the parameters`, through the key's index.
-fn select_row(table: pg_sys::Oid, key: &[Column], resolver: &Resolver) -> String {
+pub fn select_row(table: pg_sys::Oid, key: &[Column], resolver: &Resolver) -> String {
     let conditions: Vec<String> = key
         .iter()
         .enumerate()
@@ -335,7 +331,7 @@ impl Mapped {
 /// Finds the columns of a table: by attribute number, which survives a rename, or by name,
 /// which survives dump and restore. In a partition, whose attribute numbers may be others,
 /// by the current name in the partitioned table.
-struct Resolver {
+pub struct Resolver {
     descriptor: PgTupleDesc<'static>,
     root: PgTupleDesc<'static>,
     is_root: bool,
@@ -343,7 +339,7 @@ struct Resolver {
 }
 
 impl Resolver {
-    fn open(table: pg_sys::Oid, root: pg_sys::Oid, attnums_hold: bool) -> Self {
+    pub fn open(table: pg_sys::Oid, root: pg_sys::Oid, attnums_hold: bool) -> Self {
         let descriptor = |relation| unsafe {
             let relation = pg_sys::relation_open(relation, pg_sys::AccessShareLock as _);
             let copy = pg_sys::CreateTupleDescCopy((*relation).rd_att);
@@ -356,6 +352,19 @@ impl Resolver {
             is_root: table == root,
             attnums_hold,
         }
+    }
+
+    /// Columns by their names, `None` where one is not mapped, and their attribute numbers.
+    pub fn columns(&self, names: &[Option<String>], attnums: &[i16]) -> Vec<Mapped> {
+        let numbers = attnums.iter().copied().chain(std::iter::repeat(0));
+        names
+            .iter()
+            .zip(numbers)
+            .map(|(name, attnum)| {
+                name.as_deref()
+                    .map_or(Mapped::No, |name| self.column(name, attnum))
+            })
+            .collect()
     }
 
     fn column(&self, name: &str, attnum: i16) -> Mapped {

@@ -1,13 +1,16 @@
 //! From a row of a payments table to entries of the ledger.
 
 pub mod audit;
+pub mod backfill;
 pub mod binding;
 pub mod book;
 pub mod condition;
 pub mod epoch;
+pub mod insert;
 pub mod quarantine;
 pub mod referrals;
 pub mod refunds;
 pub mod row;
 pub mod settle;
 pub mod trigger;
+pub mod within;

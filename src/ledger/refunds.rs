@@ -1,21 +1,176 @@
-//! Refunds and disputes that are not in a column of the payment.
+//! Refunds and disputes that are not in a column of the payment: recorded ones, and the rows
+//! of an attached table.
 
-use pgrx::pg_sys;
+use pgrx::datum::DatumWithOid;
+use pgrx::{FromDatum, pg_sys};
 use rust_decimal::Decimal;
 
-use crate::pg::numeric;
+use super::binding::{self, Column, Mapped, Resolver};
+use crate::domain::currency::Currency;
+use crate::domain::fault::Fault;
+use crate::domain::money;
+use crate::pg::numeric::{self, Unfit};
 use crate::pg::probe::{Key, Probe};
 use crate::pg::relations::Relations;
-use crate::pg::spi::{self, Sees};
-use crate::pg::text::text_datum;
+use crate::pg::spi::{self, Rows, Sees};
+use crate::pg::text::{attribute, text_datum};
 
 /// An attached table of refunds.
-pub struct RefundsTable {}
+pub struct RefundsTable {
+    pub table: pg_sys::Oid,
+    amount: Mapped,
+    currency: Mapped,
+    /// The columns that name the payment, in the order of its key.
+    pub payment_key: Vec<Column>,
+    minor_units: bool,
+    /// Reads the refunds of one payment; its parameters are the texts of the key columns.
+    select_rows: String,
+}
+
+const COLUMNS: &str = "
+    SELECT f.refunds::oid, f.table_oid = f.refunds::oid, f.attnums,
+        ARRAY[f.refund_key, f.amount, f.currency] || f.payment_key, f.minor_units, b.payments::oid
+    FROM affiliate.refunds_binding f JOIN affiliate.binding b ON b.id = f.binding_id
+    WHERE f.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds)";
 
 impl RefundsTable {
     /// The refunds table of a binding, if one is attached.
-    pub fn of(_binding_id: i32) -> Option<Self> {
-        None
+    pub fn of(binding_id: i32) -> Option<Self> {
+        spi::connect(|connection| {
+            let sql = format!("{COLUMNS} AND f.binding_id = $1");
+            Self::from_row(&connection.run(&sql, Sees::Now, &[binding_id.into()]))
+        })
+    }
+
+    /// The attached table with this OID, and the payments table it belongs to.
+    pub fn attached(table: pg_sys::Oid) -> Option<(Self, pg_sys::Oid)> {
+        spi::connect(|connection| {
+            let sql = format!("{COLUMNS} AND f.refunds = $1");
+            let row = connection.run(&sql, Sees::Now, &[binding::regclass(table)]);
+            let payments = row.get(0, 5)?;
+            Some((Self::from_row(&row)?, payments))
+        })
+    }
+
+    fn from_row(row: &Rows) -> Option<Self> {
+        let table: pg_sys::Oid = row.get(0, 0)?;
+        crate::pg::cache::watch(table);
+        let resolver = Resolver::open(table, table, row.get(0, 1).unwrap_or_default());
+        let attnums: Vec<i16> = row.get(0, 2).unwrap_or_default();
+        let names: Vec<Option<String>> = row.get(0, 3).unwrap_or_default();
+        let mapped: Vec<Mapped> = resolver.columns(&names, &attnums);
+        let payment_key: Vec<Column> = mapped.iter().skip(3).filter_map(Mapped::column).collect();
+        Some(Self {
+            table,
+            amount: mapped[1],
+            currency: mapped[2],
+            select_rows: binding::select_row(table, &payment_key, &resolver),
+            payment_key,
+            minor_units: row.get(0, 4).unwrap_or_default(),
+        })
+    }
+
+    /// The texts of the columns of a refund that name its payment; none if one is NULL.
+    ///
+    /// # Safety
+    /// The slot must hold a row of this table.
+    pub unsafe fn payment_of(&self, slot: *mut pg_sys::TupleTableSlot) -> Vec<String> {
+        let text = |column: &Column| unsafe {
+            let (datum, is_null) = attribute(slot, column.attnum);
+            (!is_null).then(|| column.to_text.apply(datum))
+        };
+        self.payment_key
+            .iter()
+            .map(text)
+            .collect::<Option<_>>()
+            .unwrap_or_default()
+    }
+
+    /// What the rows of the table say was refunded of a payment, in major units.
+    pub fn of_payment(
+        &self,
+        key_columns: &[String],
+        currency: Currency,
+    ) -> Result<Decimal, (Fault, String)> {
+        let args: Vec<DatumWithOid> = key_columns
+            .iter()
+            .map(|text| text.as_str().into())
+            .collect();
+        spi::connect(|connection| {
+            let rows = connection.run(&self.select_rows, Sees::Latest, &args);
+            super::settle::with_row_slot(self.table, |slot| {
+                let mut sum = Decimal::ZERO;
+                for row in 0..rows.len() {
+                    binding::store_row(&rows, row, 0, slot);
+                    let amount = unsafe { self.amount(slot, currency) }?;
+                    sum = sum
+                        .checked_add(amount)
+                        .ok_or((Fault::RefundedOutOfRange, sum.to_string()))?;
+                }
+                Ok(sum)
+            })
+        })
+    }
+
+    /// Whether the table has a refund of a payment.
+    pub fn has_refunds(&self, key_columns: &[String]) -> bool {
+        let args: Vec<DatumWithOid> = key_columns
+            .iter()
+            .map(|text| text.as_str().into())
+            .collect();
+        spi::connect(|connection| {
+            !connection
+                .run(&self.select_rows, Sees::Latest, &args)
+                .is_empty()
+        })
+    }
+
+    unsafe fn amount(
+        &self,
+        slot: *mut pg_sys::TupleTableSlot,
+        currency: Currency,
+    ) -> Result<Decimal, (Fault, String)> {
+        let get = |column: Column| unsafe { attribute(slot, column.attnum) };
+        let text = |column: Column, datum| unsafe { column.to_text.apply(datum) };
+        if let Mapped::Yes(column) = self.currency
+            && let (datum, false) = get(column)
+        {
+            let code = text(column, datum);
+            if Currency::parse(&code) != Some(currency) {
+                return Err((Fault::RefundCurrency, code));
+            }
+        }
+        let Some(column) = self.amount.column() else {
+            return Err((
+                Fault::ColumnUnusable,
+                "the column of the refunded amount is gone".to_owned(),
+            ));
+        };
+        let (datum, is_null) = get(column);
+        if is_null {
+            return Ok(Decimal::ZERO);
+        }
+        let integer = match column.type_oid {
+            pg_sys::INT2OID => Some(i64::from(datum.value() as i16)),
+            pg_sys::INT4OID => Some(i64::from(datum.value() as i32)),
+            pg_sys::INT8OID => Some(datum.value() as i64),
+            _ => None,
+        };
+        let amount = match integer {
+            Some(minor) if self.minor_units => money::from_minor_units(minor, currency),
+            Some(major) => Decimal::from(major),
+            None => unsafe { numeric::decode(datum) }.map_err(|unfit| {
+                let fault = match unfit {
+                    Unfit::NotFinite => Fault::RefundedNotFinite,
+                    Unfit::OutOfRange => Fault::RefundedOutOfRange,
+                };
+                (fault, text(column, datum))
+            })?,
+        };
+        if amount.is_sign_negative() && !amount.is_zero() {
+            return Err((Fault::RefundedNegative, amount.to_string()));
+        }
+        Ok(amount)
     }
 }
 
@@ -48,7 +203,7 @@ impl Recorded {
             let amount =
                 unsafe { numeric::decode(self.probe.get(column::AMOUNT)) }.unwrap_or_default();
             let kind: Option<&str> =
-                unsafe { pgrx::FromDatum::from_datum(self.probe.get(column::KIND), false) };
+                unsafe { FromDatum::from_datum(self.probe.get(column::KIND), false) };
             let signed = if kind == Some("dispute_won") {
                 -amount
             } else {

@@ -1,9 +1,12 @@
 //! One row of a payments table: its texts, and whether and what it earns. The rules of
 //! eligibility stand here, in the order in which they are asked.
 
+use std::fmt;
+
 use pgrx::pg_sys;
 use rust_decimal::Decimal;
 
+use super::backfill::Window;
 use super::binding::{Binding, Column, Mapped, ReadColumn};
 use super::book::Terms;
 use super::condition::Outcome;
@@ -29,6 +32,20 @@ pub enum Nothing {
     AffiliateClosed,
 }
 
+impl fmt::Display for Nothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotPaid => "the condition paid_when does not hold",
+            Self::ZeroAmount => "the amount is 0",
+            Self::BeforeReferral => "it was paid before the customer was referred",
+            Self::BeforeSince => {
+                "it was paid before the time from which payments of this table count"
+            }
+            Self::AffiliateClosed => "the affiliate is closed",
+        })
+    }
+}
+
 /// What a row of a referred customer comes to.
 #[derive(Clone, Debug)]
 pub enum Judgement {
@@ -44,6 +61,16 @@ enum PaidAt {
     Moment(i64),
     /// A day in the programme's zone.
     Day(i32),
+}
+
+/// Refunds of a payment beside the column of its row.
+#[derive(Clone, Copy, Debug)]
+pub enum Refunds {
+    /// There are none.
+    None,
+    /// Recorded ones on balance, in the unit of the binding's amounts; those of an attached
+    /// table come to it.
+    Recorded(Decimal),
 }
 
 pub struct Row<'a> {
@@ -91,9 +118,9 @@ impl<'a> Row<'a> {
         referral: &Referral,
         frozen: Option<Terms>,
         is_known: bool,
-        recorded_refunds: Decimal,
+        refunds: Refunds,
     ) -> Judgement {
-        match self.try_judge(referral, frozen, is_known, recorded_refunds) {
+        match self.try_judge(referral, frozen, is_known, refunds) {
             Ok(Ok((claim, terms))) => Judgement::Claim(claim, terms),
             Ok(Err(nothing)) => Judgement::Nothing(nothing),
             Err((fault, value)) => Judgement::Fault(fault, value),
@@ -106,7 +133,7 @@ impl<'a> Row<'a> {
         referral: &Referral,
         frozen: Option<Terms>,
         is_known: bool,
-        recorded_refunds: Decimal,
+        refunds: Refunds,
     ) -> Result<Result<(Claim, Terms), Nothing>, (Fault, String)> {
         if let Some(condition) = &self.binding.condition {
             match condition.holds(self.slot) {
@@ -118,13 +145,9 @@ impl<'a> Row<'a> {
         if !is_known && referral.is_closed {
             return Ok(Err(Nothing::AffiliateClosed));
         }
-        let zone = self.binding.terms.zone;
         if !is_known {
             let paid_at = self.paid_at()?;
-            let not_before = |moment: i64| match paid_at {
-                PaidAt::Moment(paid_at) => paid_at >= moment,
-                PaidAt::Day(day) => zone.day(moment).is_some_and(|first| day >= first),
-            };
+            let not_before = |moment| self.not_before(paid_at, moment);
             if !not_before(referral.attributed_at) {
                 return Ok(Err(Nothing::BeforeReferral));
             }
@@ -139,9 +162,21 @@ impl<'a> Row<'a> {
         if amount.is_zero() {
             return Ok(Err(Nothing::ZeroAmount));
         }
-        let recorded = self.in_major_units(recorded_refunds, currency);
-        let refunded =
-            (column.unwrap_or_default().min(amount) + recorded).clamp(Decimal::ZERO, amount);
+        let refunded = match refunds {
+            Refunds::None => column.unwrap_or_default().min(amount),
+            Refunds::Recorded(recorded) => {
+                let attached = match &self.binding.refunds_table {
+                    Some(table) => table.of_payment(&self.key_columns(), currency)?,
+                    None => Decimal::ZERO,
+                };
+                column
+                    .unwrap_or_default()
+                    .checked_add(attached)
+                    .and_then(|sum| sum.checked_add(self.in_major_units(recorded, currency)))
+                    .ok_or((Fault::RefundedOutOfRange, attached.to_string()))?
+                    .clamp(Decimal::ZERO, amount)
+            }
+        };
         let terms = match frozen {
             Some(frozen) => frozen,
             None => Terms {
@@ -177,6 +212,28 @@ impl<'a> Row<'a> {
         paid_on
             .and_then(|day| zone::add_days(day, self.binding.terms.hold_days))
             .ok_or((Fault::PaidAtOutOfRange, "no day of the calendar".to_owned()))
+    }
+
+    /// Whether the payment was made within a window; one that can't be told is within.
+    pub fn was_paid_within(&self, window: Window) -> bool {
+        let Ok(paid_at) = self.paid_at() else {
+            return true;
+        };
+        let not_before = |moment| self.not_before(paid_at, moment);
+        window.since.is_none_or(not_before) && !window.until.is_some_and(not_before)
+    }
+
+    /// Whether a payment time is at or after a moment; a day is as a whole.
+    fn not_before(&self, paid_at: PaidAt, moment: i64) -> bool {
+        match paid_at {
+            PaidAt::Moment(paid_at) => paid_at >= moment,
+            PaidAt::Day(day) => self
+                .binding
+                .terms
+                .zone
+                .day(moment)
+                .is_none_or(|first| day >= first),
+        }
     }
 
     fn paid_at(&self) -> Result<PaidAt, (Fault, String)> {

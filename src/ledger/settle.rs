@@ -13,7 +13,7 @@ use super::book::{Entries, Reader, Terms, Writer};
 use super::quarantine;
 use super::referrals::Referrals;
 use super::refunds::Recorded;
-use super::row::{self, Judgement, Nothing, Row};
+use super::row::{self, Judgement, Nothing, Refunds, Row};
 use crate::domain::fault::Fault;
 use crate::domain::settlement::{self, Claim, Posting};
 use crate::pg::spi::{self, Sees};
@@ -21,10 +21,32 @@ use crate::pg::spi::{self, Sees};
 /// What settling a payment did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
+    /// The payment has a row.
+    pub has_row: bool,
     /// What it added to the posted sum, over all accounts and currencies.
     pub change: Decimal,
     pub entries: usize,
     pub newly_quarantined: bool,
+    /// The data can't be turned into a commission.
+    pub is_faulty: bool,
+}
+
+/// Counts of payments.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub posted: i64,
+    pub reversed: i64,
+    pub quarantined: i64,
+}
+
+impl Counts {
+    pub fn add(&mut self, effect: Effect) {
+        if effect.entries > 0 {
+            self.posted += i64::from(effect.change >= Decimal::ZERO);
+            self.reversed += i64::from(effect.change < Decimal::ZERO);
+        }
+        self.quarantined += i64::from(effect.newly_quarantined);
+    }
 }
 
 /// How a payment is settled.
@@ -114,11 +136,38 @@ impl Settler {
             .unwrap_or_default();
         let is_known =
             entries.knows(referral.account) || (entries.terms.is_none() && inherited.is_some());
-        match row.judge(&referral, entries.terms.or(inherited), is_known, refunds) {
+        match row.judge(
+            &referral,
+            entries.terms.or(inherited),
+            is_known,
+            Refunds::Recorded(refunds),
+        ) {
             Judgement::Nothing(nothing) => Verdict::Nothing(nothing),
             Judgement::Claim(claim, terms) => Verdict::Claim(claim, terms),
             Judgement::Fault(fault, detail) => Verdict::Fault(fault, detail),
         }
+    }
+
+    /// Whether settling the payment as it is now would change the ledger. A row that came
+    /// through a cursor may have been changed, and its ledger with it, since that was opened.
+    pub fn would_change(&mut self, key_columns: &[String]) -> bool {
+        let dry_run = Options {
+            dry_run: true,
+            ..Options::default()
+        };
+        let effect = self.settle(key_columns, dry_run);
+        effect.entries > 0 || effect.is_faulty
+    }
+
+    /// What the ledger should say of a payment, and its customer.
+    pub fn judge(&mut self, key_columns: &[String]) -> (Verdict, Option<String>) {
+        let key = self.binding.key_text(key_columns.to_vec());
+        let mut customer = None;
+        let verdict = self.read_row(key_columns, false, |settler, slot| {
+            customer = unsafe { Row::new(&settler.binding, slot) }.customer();
+            settler.judge_slot(&key, slot, None)
+        });
+        (verdict, customer)
     }
 
     /// How the ledger differs from the row in a slot.
@@ -149,23 +198,26 @@ impl Settler {
     ) -> Effect {
         let entries = self.entries(key);
         let keep = self.binding.keeps_deleted && !options.moved_away;
-        let planned = plan(&verdict, &entries, keep);
-        let (postings, terms) = match planned {
+        let has_row = !matches!(verdict, Verdict::Missing);
+        let (postings, terms) = match plan(&verdict, &entries, keep) {
             Ok(planned) => planned,
             Err((fault, detail)) => {
                 let newly =
                     !options.dry_run && quarantine::put(&self.binding, key, fault, &detail, row);
                 return Effect {
+                    has_row,
                     newly_quarantined: newly,
+                    is_faulty: true,
                     ..Effect::default()
                 };
             }
         };
         let change = postings.iter().map(|posting| posting.amount).sum();
         let effect = Effect {
+            has_row,
             change,
             entries: postings.len(),
-            newly_quarantined: false,
+            ..Effect::default()
         };
         if options.dry_run {
             return effect;

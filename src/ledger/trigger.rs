@@ -1,23 +1,18 @@
-//! The trigger of payments tables. Inserted rows take the short way: who referred the
-//! customer, is there anything about this payment yet, what does the row earn, one entry.
-//! Everything else is settled from the present state of the row.
+//! The triggers of payments and refunds tables. Inserted payments take the short way;
+//! everything else is settled from the present state of the row.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
-use rust_decimal::Decimal;
 
 use super::binding::Binding;
-use super::book::{Reader, Terms, Writer};
-use super::quarantine;
+use super::book::Terms;
+use super::insert::{Inserted, Inserts};
 use super::referrals::Referrals;
-use super::refunds::Recorded;
-use super::row::{self, Judgement, Row};
+use super::refunds::RefundsTable;
+use super::row::{self, Row};
 use super::settle::{Options, Settler};
-use crate::domain::fault::Fault;
-use crate::domain::settlement;
+use super::within;
 use crate::pg::error::Problem;
 use crate::pg::memory::Context;
 use crate::pg::rights::as_owner;
@@ -25,22 +20,12 @@ use crate::pg::rights::as_owner;
 /// Rows after which the memory that they needed is freed.
 const ROWS_PER_RESET: usize = 1000;
 
-thread_local! {
-    /// Payments that a trigger of the host changed or deleted within another statement. The
-    /// copy that the outer statement hands to us may be older, so their rows are read.
-    static CHANGED_WITHIN: RefCell<HashSet<(i32, String)>> = RefCell::default();
-}
-
 type Slot = *mut pg_sys::TupleTableSlot;
 
 /// The body of affiliate.post_payments().
 pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
     unsafe {
-        let context = (*fcinfo).context;
-        if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
-            Problem::NotATrigger.raise();
-        }
-        let trigger = &*context.cast::<pg_sys::TriggerData>();
+        let trigger = trigger_data(fcinfo);
         let relation = trigger.tg_relation;
         let Some(binding) = Binding::of((*relation).rd_id) else {
             Problem::NotBound {
@@ -67,18 +52,27 @@ pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
     }
 }
 
+/// A row that moves to another partition is deleted there and inserted here, and both events
+/// follow each other: the second one takes up the key that the first one left.
 unsafe fn post_row(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, event: u32) {
     let (old, new) = (trigger.tg_trigslot, trigger.tg_newslot);
+    let key_columns = |slot| unsafe { Row::new(binding, slot) }.key_columns();
     match event {
-        pg_sys::TRIGGER_EVENT_INSERT => {
-            let mut inserts = Inserts::new(binding);
-            unsafe { inserts.add(old) };
-            inserts.finish();
-        }
+        pg_sys::TRIGGER_EVENT_INSERT => match within::take_moved(binding.id) {
+            Some(from) => {
+                let mut changes = Changes::new(binding);
+                changes.moved(from, key_columns(old));
+                changes.finish();
+            }
+            None => insert(binding, |add| add(old)),
+        },
         pg_sys::TRIGGER_EVENT_UPDATE => {
             let mut changes = Changes::new(binding);
             unsafe { changes.updated(old, new) };
             changes.finish();
+        }
+        _ if unsafe { moved_to_another_partition(trigger.tg_trigtuple) } => {
+            within::remember_moved(binding.id, key_columns(old));
         }
         _ => {
             let mut changes = Changes::new(binding);
@@ -88,13 +82,21 @@ unsafe fn post_row(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, event: 
     }
 }
 
+/// Whether a deleted row was the old version of one in another partition, as its header says
+/// (`HeapTupleHeaderIndicatesMovedPartitions` of `access/htup_details.h`).
+unsafe fn moved_to_another_partition(tuple: pg_sys::HeapTuple) -> bool {
+    const MOVED_OFFSET: u16 = 0xfffd;
+    let ctid = unsafe { &(*(*tuple).t_data).t_ctid };
+    ctid.ip_posid == MOVED_OFFSET && (ctid.ip_blkid.bi_hi, ctid.ip_blkid.bi_lo) == (0xffff, 0xffff)
+}
+
 unsafe fn post_statement(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, event: u32) {
     let descriptor = unsafe { (*trigger.tg_relation).rd_att };
     match event {
         pg_sys::TRIGGER_EVENT_INSERT => {
-            let mut inserts = Inserts::new(binding);
-            unsafe { each(trigger.tg_newtable, descriptor, |slot| inserts.add(slot)) };
-            inserts.finish();
+            insert(binding, |add| unsafe {
+                each(trigger.tg_newtable, descriptor, add)
+            });
         }
         pg_sys::TRIGGER_EVENT_UPDATE => {
             let mut changes = Changes::new(binding);
@@ -200,104 +202,17 @@ unsafe fn each_pair(
     }
 }
 
-/// The inserted rows of a statement.
-struct Inserts<'a> {
-    binding: &'a Rc<Binding>,
-    /// Where this was made: what it opens later must outlive the row at hand.
-    home: Context,
-    referrals: Referrals,
-    reader: Option<Reader>,
-    recorded: Option<Recorded>,
-    writer: Option<Writer>,
-    /// Payments to be settled from their rows.
-    others: Vec<Vec<String>>,
-}
-
-impl<'a> Inserts<'a> {
-    fn new(binding: &'a Rc<Binding>) -> Self {
-        Self {
-            binding,
-            home: Context::current(),
-            referrals: Referrals::of(&binding.program),
-            reader: None,
-            recorded: None,
-            writer: None,
-            others: Vec::new(),
+/// Posts the rows that `rows` passes on.
+fn insert(binding: &Rc<Binding>, rows: impl FnOnce(&mut dyn FnMut(Slot))) {
+    let mut inserts = Inserts::new(binding);
+    let mut others = Vec::new();
+    rows(&mut |slot| {
+        if let Inserted::NotNew(key_columns) = unsafe { inserts.add(slot) } {
+            others.push(key_columns);
         }
-    }
-
-    /// # Safety
-    /// The slot must hold a row of the table that the trigger is on.
-    unsafe fn add(&mut self, slot: Slot) {
-        let row = unsafe { Row::new(self.binding, slot) };
-        let Some(referral) = row
-            .customer()
-            .and_then(|customer| self.referrals.find(&customer))
-        else {
-            return;
-        };
-        let key_columns = row.key_columns();
-        let key = self.binding.key_text(key_columns.clone());
-        if self.is_known(&key) {
-            self.others.push(key_columns);
-            return;
-        }
-        match row.judge(&referral, None, false, Decimal::ZERO) {
-            Judgement::Nothing(_) => {}
-            Judgement::Claim(claim, terms) => match settlement::advance(&claim, terms.rate, None) {
-                Ok(Some(posting)) => self.post(&key, terms, &posting),
-                Ok(None) => {}
-                Err(fault) => unsafe {
-                    self.quarantine(&key, fault, &claim.amount.to_string(), slot)
-                },
-            },
-            Judgement::Fault(fault, detail) => unsafe {
-                self.quarantine(&key, fault, &detail, slot)
-            },
-        }
-    }
-
-    /// Whether there is more to a payment than its inserted row.
-    fn is_known(&mut self, key: &str) -> bool {
-        if !row::key_fits(key) {
-            return true;
-        }
-        let id = self.binding.id;
-        let changed = CHANGED_WITHIN
-            .with_borrow(|set| !set.is_empty() && set.contains(&(id, key.to_owned())));
-        changed
-            || self
-                .reader
-                .get_or_insert_with(|| self.home.with(Reader::open))
-                .has_entries(id, key)
-            || self
-                .recorded
-                .get_or_insert_with(|| self.home.with(Recorded::open))
-                .of_payment(id, key)
-                .is_some()
-    }
-
-    fn post(&mut self, key: &str, terms: Terms, posting: &settlement::Posting) {
-        const FIRST: i32 = 1;
-        let writer = self
-            .writer
-            .get_or_insert_with(|| self.home.with(Writer::open));
-        writer.add(self.binding.id, key, FIRST, terms, posting);
-    }
-
-    unsafe fn quarantine(&self, key: &str, fault: Fault, detail: &str, slot: Slot) {
-        as_owner(|| unsafe {
-            let json = quarantine::row_json(slot);
-            quarantine::put(self.binding, key, fault, detail, json);
-        });
-    }
-
-    fn finish(self) {
-        if let Some(writer) = self.writer {
-            writer.close();
-        }
-        settle_all(self.binding, &self.others);
-    }
+    });
+    inserts.close();
+    settle_all(binding, &others);
 }
 
 fn settle_all(binding: &Rc<Binding>, payments: &[Vec<String>]) {
@@ -355,11 +270,18 @@ impl<'a> Changes<'a> {
         self.remember(&to);
         if from != to {
             self.remember(&from);
-            if is_referred {
-                self.moves.push(Move { from, to });
-            }
-        } else if is_referred {
+        }
+        if is_referred {
+            self.moved(from, to);
+        }
+    }
+
+    /// A payment of a referred customer that had one key and has another, or the same.
+    fn moved(&mut self, from: Vec<String>, to: Vec<String>) {
+        if from == to {
             self.settle.push(to);
+        } else {
+            self.moves.push(Move { from, to });
         }
     }
 
@@ -374,12 +296,10 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// Within another statement, see [`CHANGED_WITHIN`].
     fn remember(&self, key_columns: &[String]) {
-        if trigger_depth() > 1 {
-            let key = self.binding.key_text(key_columns.to_vec());
-            CHANGED_WITHIN.with_borrow_mut(|set| set.insert((self.binding.id, key)));
-        }
+        within::remember(self.binding.id, || {
+            self.binding.key_text(key_columns.to_vec())
+        });
     }
 
     fn finish(self) {
@@ -429,42 +349,79 @@ impl<'a> Changes<'a> {
     }
 }
 
-fn trigger_depth() -> i32 {
-    unsafe {
-        pg_sys::OidFunctionCall0Coll(pg_sys::F_PG_TRIGGER_DEPTH.into(), pg_sys::InvalidOid).value()
-            as i32
-    }
-}
-
-/// Has what a transaction's triggers remember forgotten at its end; once, when the library is
-/// loaded.
-pub fn init() {
-    unsafe {
-        pg_sys::RegisterXactCallback(Some(at_transaction_end), std::ptr::null_mut());
-    }
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn at_transaction_end(
-    _event: pg_sys::XactEvent::Type,
-    _arg: *mut std::ffi::c_void,
-) {
-    CHANGED_WITHIN.with_borrow_mut(HashSet::clear);
-}
-
 /// The body of affiliate.refuse_truncate().
 pub fn refuse_truncate(fcinfo: pg_sys::FunctionCallInfo) {
     unsafe {
-        let context = (*fcinfo).context;
-        if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
-            Problem::NotATrigger.raise();
-        }
-        let table = (*(*context.cast::<pg_sys::TriggerData>()).tg_relation).rd_id;
+        let table = (*trigger_data(fcinfo).tg_relation).rd_id;
         if Binding::of(table).is_some_and(|binding| !binding.keeps_deleted) {
             Problem::TruncateRefused {
                 table: super::binding::table_name(table),
             }
             .raise();
         }
+    }
+}
+
+/// The body of affiliate.post_refunds(): settles the payments of the refunds that changed.
+pub fn post_refunds(fcinfo: pg_sys::FunctionCallInfo) {
+    unsafe {
+        let trigger = trigger_data(fcinfo);
+        let table = (*trigger.tg_relation).rd_id;
+        as_owner(|| {
+            let attached = RefundsTable::attached(table);
+            let Some((refunds, payments)) = attached else {
+                Problem::NotBound {
+                    table: super::binding::table_name(table),
+                }
+                .raise();
+            };
+            let Some(binding) = Binding::of(payments) else {
+                return;
+            };
+            let mut changed = Vec::new();
+            let mut note = |slot: Slot| {
+                let key_columns = refunds.payment_of(slot);
+                if !key_columns.is_empty() && !changed.contains(&key_columns) {
+                    changed.push(key_columns);
+                }
+            };
+            if trigger.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0 {
+                note(trigger.tg_trigslot);
+                if !trigger.tg_newslot.is_null() {
+                    note(trigger.tg_newslot);
+                }
+            } else {
+                let descriptor = (*trigger.tg_relation).rd_att;
+                for store in [trigger.tg_oldtable, trigger.tg_newtable] {
+                    if !store.is_null() {
+                        each(store, descriptor, &mut note);
+                    }
+                }
+            }
+            let mut settler = Settler::new(binding);
+            for key_columns in &changed {
+                settler.settle(
+                    key_columns,
+                    Options {
+                        lock: true,
+                        ..Options::default()
+                    },
+                );
+            }
+        });
+    }
+}
+
+/// The trigger that called a function.
+///
+/// # Safety
+/// `fcinfo` must be what PostgreSQL called the function with.
+unsafe fn trigger_data<'a>(fcinfo: pg_sys::FunctionCallInfo) -> &'a pg_sys::TriggerData {
+    unsafe {
+        let context = (*fcinfo).context;
+        if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
+            Problem::NotATrigger.raise();
+        }
+        &*context.cast::<pg_sys::TriggerData>()
     }
 }

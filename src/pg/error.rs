@@ -130,6 +130,22 @@ pub enum Problem {
         what: &'static str,
     },
     NotInstalled,
+    UnknownPaymentKey {
+        key: String,
+    },
+    RefundsInColumn {
+        table: String,
+    },
+    RefundsAttached {
+        table: String,
+    },
+    RefundDiffers {
+        refund_key: String,
+    },
+    PaymentKeyColumns {
+        table: String,
+        expected: usize,
+    },
     LedgerWouldBeLost {
         entries: i64,
     },
@@ -410,6 +426,36 @@ impl Problem {
                 "the extension is not installed in this database".to_owned(),
                 "Its tables are not there.".to_owned(),
                 "Run CREATE EXTENSION affiliate.",
+            ),
+            Self::UnknownPaymentKey { key } => report(
+                Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+                "payment key is malformed".to_owned(),
+                format!("The key is \"{key}\"."),
+                "Pass a composite key as PostgreSQL writes a row, such as (1,abc), without NULLs.",
+            ),
+            Self::RefundsInColumn { table } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "refunds of this table are in a column".to_owned(),
+                format!("{table} is bound with a column of the refunded amount."),
+                "Update that column; disputes can be recorded.",
+            ),
+            Self::RefundsAttached { table } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "refunds of this table are in a table".to_owned(),
+                format!("A table of refunds is attached to {table}."),
+                "Insert the refund into that table; disputes can be recorded.",
+            ),
+            Self::RefundDiffers { refund_key } => report(
+                Code::ERRCODE_UNIQUE_VIOLATION,
+                "refund is recorded with another payment or amount".to_owned(),
+                format!("The refund key is \"{refund_key}\"."),
+                "Pass a new refund_key for another refund.",
+            ),
+            Self::PaymentKeyColumns { table, expected } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "payment_key has the wrong number of columns".to_owned(),
+                format!("A payment of {table} is known by {expected} columns."),
+                "Name as many columns, separated by commas, in the order of the payments' key.",
             ),
             Self::LedgerWouldBeLost { entries } => report(
                 Code::ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,

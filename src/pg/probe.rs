@@ -7,10 +7,13 @@
 
 use pgrx::pg_sys;
 
+use super::memory::Context;
 use super::text::attribute;
 
 /// An open heap and index.
 pub struct Probe {
+    /// Where this was made. A scan allocates what it keeps when it first needs it.
+    home: Context,
     heap: pg_sys::Relation,
     index: pg_sys::Relation,
     slot: *mut pg_sys::TupleTableSlot,
@@ -101,6 +104,7 @@ impl Probe {
                 0,
             );
             Self {
+                home: Context::current(),
                 heap,
                 index,
                 slot,
@@ -113,7 +117,7 @@ impl Probe {
     /// Starts over with other keys.
     pub fn seek(&mut self, keys: &mut [Key]) {
         debug_assert_eq!(keys.len(), self.keys);
-        unsafe {
+        self.home.with(|| unsafe {
             let keys_ptr = keys.as_mut_ptr().cast::<pg_sys::ScanKeyData>();
             pg_sys::index_rescan(
                 self.scan,
@@ -122,19 +126,16 @@ impl Probe {
                 std::ptr::null_mut(),
                 0,
             );
-        }
+        });
     }
 
     /// The next row, whose attributes are read by [`Probe::get`]. A hash index returns rows
     /// that merely share the hash: the caller compares.
     pub fn next(&mut self) -> bool {
-        unsafe {
-            pg_sys::index_getnext_slot(
-                self.scan,
-                pg_sys::ScanDirection::ForwardScanDirection,
-                self.slot,
-            )
-        }
+        self.home.with(|| unsafe {
+            let forward = pg_sys::ScanDirection::ForwardScanDirection;
+            pg_sys::index_getnext_slot(self.scan, forward, self.slot)
+        })
     }
 
     /// An attribute of the current row that is never NULL.

@@ -91,7 +91,3 @@ pub fn text_datum(text: &str) -> pg_sys::Datum {
 pub fn quote_ident(name: &str) -> String {
     pgrx::spi::quote_identifier(name)
 }
-
-pub fn quote_literal(text: &str) -> String {
-    pgrx::spi::quote_literal(text)
-}

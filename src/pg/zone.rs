@@ -84,11 +84,6 @@ impl Zone {
             (failed == 0).then(|| local + west * MICROSECONDS_PER_SECOND)
         }
     }
-
-    /// Today, by the clock of the transaction's start.
-    pub fn today(self) -> i32 {
-        self.day(now()).unwrap_or_default()
-    }
 }
 
 /// The start of the transaction.

@@ -1,0 +1,105 @@
+//! Back-fill and reconciliation: the trigger's own rules, over rows that no trigger saw.
+
+use std::rc::Rc;
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::prelude::*;
+
+use super::fold::require_read_committed;
+use super::refunds::{bound, settle_waiting};
+use super::{argument, raw_function, return_rows};
+use crate::ledger::audit;
+use crate::ledger::backfill::{self, Window};
+use crate::ledger::binding::Binding;
+use crate::ledger::settle::{Counts, Options, Settler};
+use crate::pg::rights::as_owner;
+use crate::pg::spi::{self, Sees};
+
+unsafe fn return_counts(fcinfo: pg_sys::FunctionCallInfo, counts: Counts) {
+    spi::connect(|connection| {
+        let args = [
+            counts.posted.into(),
+            counts.reversed.into(),
+            counts.quarantined.into(),
+        ];
+        unsafe {
+            return_rows(
+                fcinfo,
+                &connection.run("SELECT $1, $2, $3", Sees::Now, &args),
+            )
+        };
+    });
+}
+
+raw_function!(
+    affiliate_backfill_wrapper,
+    pg_finfo_affiliate_backfill_wrapper,
+    |fcinfo| {
+        require_read_committed("affiliate_backfill()");
+        let moment = |n| unsafe { argument::<TimestampWithTimeZone>(fcinfo, n) }.map(i64::from);
+        let binding = bound(unsafe { argument::<pg_sys::Oid>(fcinfo, 0) });
+        let window = Window {
+            since: moment(1),
+            until: moment(2),
+        };
+        let mut counts = Counts::default();
+        as_owner(|| backfill::post_missing(&binding, window, i64::MAX, &mut counts));
+        unsafe { return_counts(fcinfo, counts) };
+        pg_sys::Datum::null()
+    }
+);
+
+raw_function!(
+    affiliate_reconcile_wrapper,
+    pg_finfo_affiliate_reconcile_wrapper,
+    |fcinfo| {
+        require_read_committed("affiliate_reconcile()");
+        let limit = unsafe { argument::<i64>(fcinfo, 0) }.unwrap_or(i64::MAX);
+        let mut counts = Counts::default();
+        as_owner(|| {
+            for table in bound_tables() {
+                if let Some(binding) = Binding::of(table) {
+                    reconcile(&binding, limit, &mut counts);
+                }
+            }
+            settle_waiting();
+        });
+        unsafe { return_counts(fcinfo, counts) };
+        pg_sys::Datum::null()
+    }
+);
+
+/// The bound tables that are there, by the number of their binding.
+pub fn bound_tables() -> Vec<pg_sys::Oid> {
+    const BOUND: &str = "
+        SELECT b.payments::oid FROM affiliate.binding b
+        WHERE b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments) ORDER BY b.id";
+    spi::connect(|connection| {
+        let rows = connection.run(BOUND, Sees::Now, &[]);
+        (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+    })
+}
+
+fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
+    let lock = Options {
+        lock: true,
+        ..Options::default()
+    };
+    backfill::post_missing(binding, Window::default(), limit, counts);
+    audit::differences(binding, |settler, _, key_columns| {
+        if counts.posted + counts.reversed < limit {
+            counts.add(settler.settle(key_columns, lock));
+        }
+    });
+    let mut settler = Settler::new(Rc::clone(binding));
+    const QUARANTINED: &str = "SELECT payment_key FROM affiliate.quarantine WHERE binding_id = $1 AND resolved_at IS NULL ORDER BY id";
+    spi::connect(|connection| {
+        let rows = connection.run(QUARANTINED, Sees::Now, &[binding.id.into()]);
+        for row in 0..rows.len() {
+            let key: Option<String> = rows.get(row, 0);
+            if let Some(key_columns) = key.and_then(|key| audit::key_columns(binding, &key)) {
+                counts.add(settler.settle(&key_columns, lock));
+            }
+        }
+    });
+}

@@ -1,0 +1,307 @@
+//! Refunds and disputes: recorded by a call, or in an attached table.
+
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use pgrx::prelude::*;
+use pgrx::{AnyElement, AnyNumeric};
+use rust_decimal::Decimal;
+
+use super::host::Host;
+use super::referrals::moment;
+use super::{required, required_key, required_text};
+use crate::ledger::audit;
+use crate::ledger::binding::{Binding, regclass, table_name, timestamptz, type_name};
+use crate::ledger::settle::{Options, Settler};
+use crate::pg::error::Problem;
+use crate::pg::numeric;
+use crate::pg::rights::as_owner;
+use crate::pg::spi::{self, Connection, Sees};
+
+/// The binding of an attached table; an error if it is not attached.
+pub fn bound(table: Option<pg_sys::Oid>) -> std::rc::Rc<Binding> {
+    let table = required("payments", table);
+    Binding::of(table).unwrap_or_else(|| {
+        Problem::NotAttached {
+            table: table_name(table),
+        }
+        .raise()
+    })
+}
+
+/// The texts of the key's columns, in the form in which the ledger has them.
+pub fn canonical_key(binding: &Binding, key: &str) -> Vec<String> {
+    let columns = audit::key_columns(binding, key)
+        .filter(|columns| columns.len() == binding.columns.key.len())
+        .unwrap_or_else(|| {
+            Problem::UnknownPaymentKey {
+                key: key.to_owned(),
+            }
+            .raise()
+        });
+    spi::connect(|connection| {
+        columns
+            .iter()
+            .zip(&binding.columns.key)
+            .map(|(text, column)| {
+                let sql = format!("SELECT $1::{}::text", type_name(column.type_oid));
+                let rows = connection.run(&sql, Sees::Now, &[text.as_str().into()]);
+                rows.value::<String>().unwrap_or_default()
+            })
+            .collect()
+    })
+}
+
+fn positive_amount(binding: &Binding, value: AnyNumeric) -> Decimal {
+    let refuse = |allowed| -> ! {
+        let value = value.to_string();
+        Problem::NumberOutOfRange {
+            name: "amount",
+            value,
+            allowed,
+        }
+        .raise()
+    };
+    match numeric::from_any(value.clone()) {
+        Ok(amount) if amount.is_sign_negative() || amount.is_zero() => {
+            refuse("a finite amount above 0")
+        }
+        Ok(amount) if binding.minor_units && !amount.fract().is_zero() => {
+            refuse("an integer, in the minor unit as the payments are")
+        }
+        Ok(amount) => amount,
+        Err(_) => refuse("a finite amount above 0"),
+    }
+}
+
+#[pg_extern(sql = false)]
+fn affiliate_record_refund(
+    payments: Option<pg_sys::Oid>,
+    payment_key: Option<AnyElement>,
+    refund_key: Option<String>,
+    amount: Option<AnyNumeric>,
+    kind: Option<String>,
+    refunded_at: Option<TimestampWithTimeZone>,
+) {
+    let payment_key = required_key("payment_key", payment_key);
+    let refund_key = required_text("refund_key", refund_key);
+    let amount = required("amount", amount);
+    let kind = required("kind", kind);
+    let refunded_at = moment("refunded_at", refunded_at);
+    if !matches!(kind.as_str(), "refund" | "dispute" | "dispute_won") {
+        let allowed = "'refund', 'dispute', 'dispute_won'".to_owned();
+        Problem::NotOneOf {
+            name: "kind",
+            value: kind,
+            allowed,
+        }
+        .raise();
+    }
+    let binding = bound(payments);
+    let amount = positive_amount(&binding, amount);
+    if kind == "refund" && !matches!(binding.columns.refunded, crate::ledger::binding::Mapped::No) {
+        Problem::RefundsInColumn {
+            table: table_name(binding.table),
+        }
+        .raise();
+    }
+    if kind == "refund" && binding.refunds_table.is_some() {
+        Problem::RefundsAttached {
+            table: table_name(binding.table),
+        }
+        .raise();
+    }
+    as_owner(|| {
+        let key_columns = canonical_key(&binding, &payment_key);
+        let key = binding.key_text(key_columns.clone());
+        let args = [
+            binding.id.into(),
+            key.as_str().into(),
+            kind.as_str().into(),
+            refund_key.as_str().into(),
+            numeric::arg(amount),
+            timestamptz(Some(refunded_at)),
+        ];
+        if record(&args, &refund_key) {
+            let mut settler = Settler::new(std::rc::Rc::clone(&binding));
+            if !settler
+                .settle(
+                    &key_columns,
+                    Options {
+                        lock: true,
+                        ..Options::default()
+                    },
+                )
+                .has_row
+            {
+                wait_for_payment(&args[..4]);
+            }
+        }
+    });
+}
+
+/// Records a refund; false if it is there already.
+fn record(args: &[DatumWithOid], refund_key: &str) -> bool {
+    const INSERT: &str = "
+        INSERT INTO affiliate.refund (binding_id, payment_key, kind, refund_key, amount, refunded_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (binding_id, kind, refund_key) DO NOTHING";
+    const SAME: &str = "
+        SELECT 1 FROM affiliate.refund r
+        WHERE r.binding_id = $1 AND r.payment_key = $2 AND r.kind = $3 AND r.refund_key = $4 AND r.amount = $5";
+    spi::connect(|connection| {
+        if !connection.run(INSERT, Sees::Now, args).is_empty() {
+            return true;
+        }
+        if connection.run(SAME, Sees::Latest, &args[..5]).is_empty() {
+            Problem::RefundDiffers {
+                refund_key: refund_key.to_owned(),
+            }
+            .raise();
+        }
+        false
+    })
+}
+
+/// Marks a refund whose payment is not there: affiliate_maintain() looks again, for a payment
+/// that another session is about to commit does not see this refund, nor this one it.
+fn wait_for_payment(args: &[DatumWithOid]) {
+    const WAIT: &str = "
+        UPDATE affiliate.refund SET waits = true
+        WHERE binding_id = $1 AND payment_key = $2 AND kind = $3 AND refund_key = $4";
+    spi::connect(|connection| {
+        connection.run(WAIT, Sees::Now, args);
+    });
+}
+
+/// Settles the payments that refunds waited for and that are there now.
+pub fn settle_waiting() {
+    const WAITING: &str = "
+        SELECT DISTINCT r.binding_id, r.payment_key, b.payments::oid
+        FROM affiliate.refund r JOIN affiliate.binding b ON b.id = r.binding_id
+        WHERE r.waits AND b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)";
+    const FOUND: &str = "UPDATE affiliate.refund SET waits = false WHERE binding_id = $1 AND payment_key = $2 AND waits";
+    as_owner(|| {
+        spi::connect(|connection| {
+            let waiting = connection.run(WAITING, Sees::Now, &[]);
+            for row in 0..waiting.len() {
+                let (Some(key), Some(table)) = (waiting.get::<String>(row, 1), waiting.get(row, 2))
+                else {
+                    continue;
+                };
+                let Some(binding) = Binding::of(table) else {
+                    continue;
+                };
+                let Some(key_columns) = audit::key_columns(&binding, &key) else {
+                    continue;
+                };
+                let options = Options {
+                    lock: true,
+                    ..Options::default()
+                };
+                if Settler::new(std::rc::Rc::clone(&binding))
+                    .settle(&key_columns, options)
+                    .has_row
+                {
+                    connection.run(FOUND, Sees::Now, &[binding.id.into(), key.into()]);
+                }
+            }
+        });
+    });
+}
+
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(sql = false)]
+fn affiliate_attach_refunds(
+    refunds: Option<pg_sys::Oid>,
+    payments: Option<pg_sys::Oid>,
+    payment_key: Option<String>,
+    refund_key: Option<String>,
+    amount: Option<String>,
+    currency: Option<String>,
+    minor_units: Option<bool>,
+) -> i64 {
+    let table = required("refunds", refunds);
+    let payment_key = required_text("payment_key", payment_key);
+    let refund_key = required_text("refund_key", refund_key);
+    let amount = required_text("amount", amount);
+    let binding = bound(payments);
+    let payments_name = table_name(binding.table);
+    if !matches!(binding.columns.refunded, crate::ledger::binding::Mapped::No) {
+        Problem::RefundsInColumn {
+            table: payments_name,
+        }
+        .raise();
+    }
+    if binding.refunds_table.is_some() {
+        Problem::RefundsAttached {
+            table: payments_name,
+        }
+        .raise();
+    }
+    let minor_units = minor_units.unwrap_or(binding.minor_units);
+    spi::connect(|connection| {
+        let host = Host::open(table);
+        refuse_bound(connection, &host);
+        let amount = host.amount_column(&amount, minor_units);
+        let refund_key = host.text_column(&refund_key);
+        let currency = currency.as_deref().map(|name| host.text_column(name));
+        let key: Vec<_> = payment_key
+            .split(',')
+            .map(|name| host.text_column(name.trim()))
+            .collect();
+        if key.len() != binding.columns.key.len() {
+            let expected = binding.columns.key.len();
+            Problem::PaymentKeyColumns {
+                table: payments_name.clone(),
+                expected,
+            }
+            .raise();
+        }
+        let mut attnums = vec![refund_key.attnum, amount.attnum];
+        attnums.push(currency.as_ref().map_or(0, |column| column.attnum));
+        attnums.extend(key.iter().map(|column| column.attnum));
+        let key_names: Vec<String> = key.iter().map(|column| column.name.clone()).collect();
+        const BIND: &str = "
+            INSERT INTO affiliate.refunds_binding AS f (refunds, table_oid, table_name, binding_id, payment_key,
+                refund_key, amount, currency, attnums, minor_units)
+            VALUES ($1, $1::oid, $2, $3, $4, $5, $6, $7, $8, $9)
+            ON CONFLICT (refunds) DO UPDATE SET
+                (table_oid, table_name, binding_id, payment_key, refund_key, amount, currency, attnums, minor_units,
+                    attached_at, detached_at)
+                = (excluded.table_oid, excluded.table_name, excluded.binding_id, excluded.payment_key,
+                    excluded.refund_key, excluded.amount, excluded.currency, excluded.attnums, excluded.minor_units,
+                    now(), NULL)
+            RETURNING f.id";
+        let bound = connection.run(
+            BIND,
+            Sees::Now,
+            &[
+                regclass(table),
+                host.name.as_str().into(),
+                binding.id.into(),
+                key_names.into(),
+                refund_key.name.into(),
+                amount.name.into(),
+                currency.map(|column| column.name).into(),
+                attnums.into(),
+                minor_units.into(),
+            ],
+        );
+        let id: i32 = bound.value().unwrap_or_default();
+        host.create_triggers(connection, "affiliate.post_refunds()", false);
+        i64::from(id)
+    })
+}
+
+fn refuse_bound(connection: &Connection, host: &Host) {
+    const BOUND: &str = "
+        SELECT 1 FROM affiliate.refunds_binding WHERE refunds = $1 AND detached_at IS NULL
+        UNION ALL SELECT 1 FROM affiliate.binding WHERE payments = $1 AND detached_at IS NULL";
+    if !connection
+        .run(BOUND, Sees::Now, &[regclass(host.oid)])
+        .is_empty()
+    {
+        Problem::AlreadyAttached {
+            table: host.name.clone(),
+        }
+        .raise();
+    }
+}

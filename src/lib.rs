@@ -73,9 +73,14 @@ extension_sql_file!(
     requires = ["payouts"]
 );
 extension_sql_file!(
+    "../sql/88_operations.sql",
+    name = "operations",
+    requires = ["repair"]
+);
+extension_sql_file!(
     "../sql/90_verify.sql",
     name = "verify",
-    requires = ["repair"]
+    requires = ["operations"]
 );
 extension_sql_file!(
     "../sql/95_access.sql",

@@ -20,7 +20,6 @@ CREATE TABLE affiliate.referral (
 ) USING heap;
 CREATE INDEX referral_probe ON affiliate.referral USING hash (customer);
 CREATE INDEX referral_affiliate ON affiliate.referral (affiliate_id, epoch);
-CREATE INDEX referral_epoch ON affiliate.referral USING brin (epoch) WITH (pages_per_range = 16);
 COMMENT ON TABLE affiliate.referral IS 'One per programme and customer; the first one stays';
 COMMENT ON COLUMN affiliate.referral.customer IS 'The application''s key of the paying account, as text';
 COMMENT ON COLUMN affiliate.referral.source IS 'How it came about: code, coupon or click';
@@ -29,7 +28,6 @@ COMMENT ON COLUMN affiliate.referral.epoch IS 'See the sequence affiliate.epoch'
 COMMENT ON SEQUENCE affiliate.referral_id_seq IS 'Numbers referrals';
 COMMENT ON INDEX affiliate.referral_probe IS 'The first thing every payment asks: who referred this customer';
 COMMENT ON INDEX affiliate.referral_affiliate IS 'Referrals of an affiliate that are not folded yet';
-COMMENT ON INDEX affiliate.referral_epoch IS 'What the next fold has to read';
 
 CREATE FUNCTION @extschema@.affiliate_attribute(
     customer text, code text DEFAULT NULL, visitor text DEFAULT NULL, coupon text DEFAULT NULL,

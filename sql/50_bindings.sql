@@ -57,6 +57,10 @@ CREATE TRIGGER terms_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON aff
     FOR EACH STATEMENT EXECUTE FUNCTION affiliate.terms_changed();
 COMMENT ON TRIGGER terms_changed ON affiliate.program IS 'Makes every session read terms again';
 
+CREATE TRIGGER terms_changed AFTER UPDATE OF status ON affiliate.affiliate
+    FOR EACH STATEMENT EXECUTE FUNCTION affiliate.terms_changed();
+COMMENT ON TRIGGER terms_changed ON affiliate.affiliate IS 'Makes every session read again which affiliates are closed';
+
 CREATE FUNCTION affiliate.post_payments() RETURNS trigger
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'post_payments';

@@ -35,8 +35,9 @@ CREATE TABLE affiliate.conversion (
 );
 COMMENT ON TABLE affiliate.conversion IS 'Customers, by their referral, whose conversion in a currency is in the totals';
 
+-- Without sequential scans: where much is new, the planner would read the whole ledger for it.
 CREATE FUNCTION @extschema@.affiliate_maintain() RETURNS bigint
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 AS 'MODULE_PATHNAME', 'affiliate_maintain_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_maintain()
     IS 'Folds new entries and referrals into the totals and returns how many rows it folded; figures are right, only slower, when it never runs';

@@ -5,11 +5,13 @@ use pgrx::prelude::*;
 
 use super::host::{Host, Mapped, trigger_names};
 use super::programs::require_program;
+use super::referrals::moment;
 use super::{required, required_text};
 use crate::domain::currency::Currency;
 use crate::ledger::binding::{regclass, table_name, timestamptz};
 use crate::ledger::condition;
 use crate::pg::error::Problem;
+use crate::pg::relations::Relations;
 use crate::pg::spi::{self, Connection, Sees};
 use crate::pg::text::quote_ident;
 
@@ -80,6 +82,9 @@ fn affiliate_attach_payments(
 }
 
 fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 {
+    if table == Relations::get().payment {
+        Problem::OwnPayments.raise();
+    }
     let host = Host::open(table);
     require_program(connection, &mapping.program);
     let before = binding_of(connection, table);
@@ -120,12 +125,13 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
     let key = host.key(connection, mapping.payment_key.as_deref());
     let condition = mapping
         .paid_when
-        .as_deref()
-        .map(|sql| condition::check(table, sql))
+        .clone()
+        .map(|sql| condition::check(table, &required_text("paid_when", Some(sql))))
         .unwrap_or_default();
     let (condition_names, condition_attnums): (Vec<String>, Vec<i16>) =
         condition.into_iter().unzip();
 
+    let since = mapping.since.map(|since| moment("since", Some(since)));
     let name_of = |column: &Option<Mapped>| column.as_ref().map(|column| column.name.clone());
     let number_of = |column: &Option<Mapped>| column.as_ref().map_or(0, |column| column.attnum);
     let mut attnums = vec![customer.attnum, amount.attnum];
@@ -134,6 +140,7 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
     let key_names: Vec<String> = key.iter().map(|column| column.name.clone()).collect();
     if let Some(before) = &before
         && before.key_names != key_names
+        && before.has_ledger
     {
         Problem::OtherPaymentKey {
             table: host.name.clone(),
@@ -178,7 +185,7 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
             mapping.paid_when.into(),
             condition_names.into(),
             condition_attnums.into(),
-            timestamptz(mapping.since.map(i64::from)),
+            timestamptz(since),
             mapping.on_delete.into(),
             mapping.replica.into(),
         ],
@@ -192,15 +199,21 @@ struct Before {
     id: i32,
     key_names: Vec<String>,
     is_detached: bool,
+    /// There are entries or recorded refunds of its payments.
+    has_ledger: bool,
 }
 
 fn binding_of(connection: &Connection, table: pg_sys::Oid) -> Option<Before> {
-    const FIND: &str = "SELECT id, payment_key, detached_at IS NOT NULL FROM affiliate.binding WHERE payments = $1 FOR UPDATE";
+    const FIND: &str = "SELECT id, payment_key, detached_at IS NOT NULL,
+            EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
+                OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id)
+        FROM affiliate.binding b WHERE b.payments = $1 FOR UPDATE";
     let rows = connection.run(FIND, Sees::Now, &[regclass(table)]);
     Some(Before {
         id: rows.get(0, 0)?,
         key_names: rows.get(0, 1).unwrap_or_default(),
         is_detached: rows.get(0, 2).unwrap_or_default(),
+        has_ledger: rows.get(0, 3).unwrap_or_default(),
     })
 }
 

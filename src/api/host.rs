@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use crate::ledger::binding::{table_name, type_name};
 use crate::pg::error::Problem;
+use crate::pg::relations::Relations;
 use crate::pg::spi::{self, Connection, Sees};
 use crate::pg::text::quote_ident;
 
@@ -41,6 +42,17 @@ impl Host {
     /// Opens and locks a table as CREATE TRIGGER does; an error if it is none that can be bound.
     pub fn open(table: pg_sys::Oid) -> Self {
         let name = table_name(table);
+        if unsafe { pg_sys::get_rel_name(table) }.is_null() {
+            Problem::NoSuchTable { table: name }.raise();
+        }
+        if unsafe { pg_sys::get_rel_namespace(table) } == Relations::get().schema {
+            Problem::NotATable {
+                table: name,
+                kind: "a table of the extension",
+                remedy: "Attach a table of your own.",
+            }
+            .raise();
+        }
         unsafe {
             let relation = pg_sys::relation_open(table, pg_sys::ShareRowExclusiveLock as _);
             let class = &*(*relation).rd_rel;

@@ -51,7 +51,12 @@ unsafe fn drops_extension(command: *mut pg_sys::Node) -> bool {
                 let names = strings(drop.objects);
                 match drop.removeType {
                     pg_sys::ObjectType::OBJECT_EXTENSION => {
-                        names.iter().any(|name| name == "affiliate")
+                        let cascades = drop.behavior == pg_sys::DropBehavior::DROP_CASCADE;
+                        // the payout procedure is written in it
+                        let takes_along = |name: &String| cascades && name == "plpgsql";
+                        names
+                            .iter()
+                            .any(|name| name == "affiliate" || takes_along(name))
                     }
                     pg_sys::ObjectType::OBJECT_SCHEMA => {
                         drop.behavior == pg_sys::DropBehavior::DROP_CASCADE
@@ -60,7 +65,9 @@ unsafe fn drops_extension(command: *mut pg_sys::Node) -> bool {
                     _ => false,
                 }
             }
-            pg_sys::NodeTag::T_DropOwnedStmt => owns_extension(),
+            pg_sys::NodeTag::T_DropOwnedStmt => {
+                owns_extension((*command.cast::<pg_sys::DropOwnedStmt>()).roles)
+            }
             _ => false,
         }
     }
@@ -77,11 +84,22 @@ fn holds_extension(schemas: Vec<String>) -> bool {
     })
 }
 
-/// DROP OWNED names roles, some of them by keywords; whoever may run it for the owner of the
-/// extension is asked for the setting whatever the names.
-fn owns_extension() -> bool {
-    const OWNS: &str = "SELECT 1 FROM pg_extension e WHERE e.extname = 'affiliate' AND pg_has_role(e.extowner, 'USAGE')";
-    spi::connect(|connection| !connection.run(OWNS, Sees::Now, &[]).is_empty())
+/// Whether one of the roles that DROP OWNED names owns the extension.
+unsafe fn owns_extension(roles: *mut pg_sys::List) -> bool {
+    const OWNS: &str =
+        "SELECT 1 FROM pg_extension e WHERE e.extname = 'affiliate' AND e.extowner = ANY ($1)";
+    let roles: Vec<pg_sys::Oid> = unsafe {
+        let ids = pg_sys::roleSpecsToIds(roles);
+        let length = if ids.is_null() {
+            0
+        } else {
+            (*ids).length as usize
+        };
+        (0..length)
+            .map(|n| (*(*ids).elements.add(n)).oid_value)
+            .collect()
+    };
+    spi::connect(|connection| !connection.run(OWNS, Sees::Now, &[roles.into()]).is_empty())
 }
 
 /// The strings of a list of names.

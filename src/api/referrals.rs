@@ -64,7 +64,7 @@ fn by_click(connection: &Connection, program: &str, visitor: &str, until: i64) -
             LEFT JOIN (affiliate.click k JOIN affiliate.code c ON c.code = k.code
                 JOIN affiliate.affiliate a ON a.id = c.affiliate_id)
             ON k.visitor = $2 AND a.program = p.name AND c.active AND a.status <> 'closed'
-                AND k.clicked_at <= $3 AND k.clicked_at >= $3 - make_interval(days => p.attribution_days)
+                AND k.clicked_at <= $3 AND k.clicked_at >= $3 - make_interval(hours => 24 * p.attribution_days)
         WHERE p.name = $1
         ORDER BY CASE p.attribution WHEN 'last_click' THEN k.clicked_at END DESC NULLS LAST, k.clicked_at, k.id
         LIMIT 1";

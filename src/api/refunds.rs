@@ -9,7 +9,9 @@ use super::host::Host;
 use super::referrals::moment;
 use super::{required, required_key, required_text};
 use crate::ledger::audit;
-use crate::ledger::binding::{Binding, regclass, table_name, timestamptz, type_name};
+use crate::ledger::binding::{
+    Binding, forget_everywhere, regclass, table_name, timestamptz, type_name,
+};
 use crate::ledger::settle::{Options, Settler};
 use crate::pg::error::Problem;
 use crate::pg::numeric;
@@ -121,6 +123,9 @@ fn affiliate_record_refund(
             timestamptz(Some(refunded_at)),
         ];
         if record(&args, &refund_key) {
+            if !binding.has_recorded_refunds {
+                forget_everywhere();
+            }
             let mut settler = Settler::new(std::rc::Rc::clone(&binding));
             if !settler
                 .settle(

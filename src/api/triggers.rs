@@ -3,9 +3,9 @@
 use pgrx::{FromDatum, pg_sys};
 
 use super::raw_function;
+use crate::ledger::binding::forget_everywhere;
 use crate::ledger::trigger;
 use crate::pg::error::Problem;
-use crate::pg::relations::Relations;
 use crate::pg::spi::{self, Sees};
 use crate::pg::text::attribute;
 
@@ -25,7 +25,7 @@ raw_function!(post_refunds, pg_finfo_post_refunds, |fcinfo| {
 });
 
 raw_function!(terms_changed, pg_finfo_terms_changed, |_| {
-    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(Relations::get().binding) };
+    forget_everywhere();
     pg_sys::Datum::null()
 });
 

@@ -74,7 +74,11 @@ const CHECKS: &[Check] = &[
             WHERE o.amount IS DISTINCT FROM e.amount OR o.entries IS DISTINCT FROM e.entries
             UNION ALL
             SELECT format('entry of payout %s, which does not exist', l.payout_id) FROM affiliate.payout_entry l
-            WHERE NOT EXISTS (SELECT FROM affiliate.payout o WHERE o.id = l.payout_id)",
+            WHERE NOT EXISTS (SELECT FROM affiliate.payout o WHERE o.id = l.payout_id)
+            UNION ALL
+            SELECT format('payout %s has an entry that does not exist', l.payout_id) FROM affiliate.payout_entry l
+            WHERE NOT EXISTS (SELECT FROM affiliate.commission c
+                WHERE c.binding_id = l.binding_id AND c.payment_key = l.payment_key AND c.seq = l.seq)",
     },
     Check {
         name: "entries_in_one_payout",
@@ -179,19 +183,27 @@ const CHECKS: &[Check] = &[
         description: "Sequences are ahead of what they have numbered",
         violations: "
             SELECT s.name FROM (
-                SELECT 'affiliate.epoch', (SELECT last_value FROM affiliate.epoch),
+                SELECT 'affiliate.epoch', (SELECT last_value - (NOT is_called)::int FROM affiliate.epoch),
                     greatest((SELECT max(epoch) FROM affiliate.commission), (SELECT max(epoch) FROM affiliate.referral),
                         (SELECT mark + 1 FROM affiliate.fold))
-                UNION ALL SELECT 'affiliate.affiliate_id_seq', (SELECT last_value FROM affiliate.affiliate_id_seq),
-                    (SELECT max(id) FROM affiliate.affiliate)
-                UNION ALL SELECT 'affiliate.referral_id_seq', (SELECT last_value FROM affiliate.referral_id_seq),
-                    (SELECT max(id) FROM affiliate.referral)
-                UNION ALL SELECT 'affiliate.binding_id_seq', (SELECT last_value FROM affiliate.binding_id_seq),
-                    (SELECT max(id) FROM affiliate.binding)
-                UNION ALL SELECT 'affiliate.payout_id_seq', (SELECT last_value FROM affiliate.payout_id_seq),
-                    (SELECT max(id) FROM affiliate.payout)
-                UNION ALL SELECT 'affiliate.refund_id_seq', (SELECT last_value FROM affiliate.refund_id_seq),
-                    (SELECT max(id) FROM affiliate.refund)
+                UNION ALL SELECT 'affiliate.affiliate_id_seq',
+                    (SELECT last_value - (NOT is_called)::int FROM affiliate.affiliate_id_seq), (SELECT max(id) FROM affiliate.affiliate)
+                UNION ALL SELECT 'affiliate.status_change_id_seq',
+                    (SELECT last_value - (NOT is_called)::int FROM affiliate.status_change_id_seq), (SELECT max(id) FROM affiliate.status_change)
+                UNION ALL SELECT 'affiliate.referral_id_seq',
+                    (SELECT last_value - (NOT is_called)::int FROM affiliate.referral_id_seq), (SELECT max(id) FROM affiliate.referral)
+                UNION ALL SELECT 'affiliate.click_id_seq',
+                    (SELECT last_value - (NOT is_called)::int FROM affiliate.click_id_seq), (SELECT max(id) FROM affiliate.click)
+                UNION ALL SELECT 'affiliate.binding_id_seq',
+                    (SELECT last_value - (NOT is_called)::int FROM affiliate.binding_id_seq), (SELECT max(id) FROM affiliate.binding)
+                UNION ALL SELECT 'affiliate.refund_id_seq',
+                    (SELECT last_value - (NOT is_called)::int FROM affiliate.refund_id_seq), (SELECT max(id) FROM affiliate.refund)
+                UNION ALL SELECT 'affiliate.refunds_binding_id_seq',
+                    (SELECT last_value - (NOT is_called)::int FROM affiliate.refunds_binding_id_seq), (SELECT max(id) FROM affiliate.refunds_binding)
+                UNION ALL SELECT 'affiliate.quarantine_id_seq',
+                    (SELECT last_value - (NOT is_called)::int FROM affiliate.quarantine_id_seq), (SELECT max(id) FROM affiliate.quarantine)
+                UNION ALL SELECT 'affiliate.payout_id_seq',
+                    (SELECT last_value - (NOT is_called)::int FROM affiliate.payout_id_seq), (SELECT max(id) FROM affiliate.payout)
             ) s (name, at, used) WHERE s.at < s.used",
     },
     Check {
@@ -199,7 +211,9 @@ const CHECKS: &[Check] = &[
         description: "No payment of a referred customer waits in quarantine",
         violations: "
             SELECT format('binding %s, payment %s: %s', q.binding_id, q.payment_key, q.reason)
-            FROM affiliate.quarantine q WHERE q.resolved_at IS NULL",
+            FROM affiliate.quarantine q JOIN affiliate.binding b ON b.id = q.binding_id
+            WHERE q.resolved_at IS NULL AND b.detached_at IS NULL
+                AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)",
     },
 ];
 

@@ -8,11 +8,13 @@ use std::rc::Rc;
 use pgrx::datum::DatumWithOid;
 use pgrx::{IntoDatum, PgTupleDesc, pg_sys};
 use rust_decimal::Decimal;
+use rustc_hash::FxHashSet;
 
 use super::condition::Condition;
 use crate::domain::currency::Currency;
 use crate::pg::cache;
 use crate::pg::numeric;
+use crate::pg::relations::Relations;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Rows, Sees};
 use crate::pg::text::{ToText, quote_ident};
@@ -38,6 +40,10 @@ pub struct Binding {
     pub keeps_deleted: bool,
     /// Key or customer texts depend on settings of the session.
     pub depends_on_settings: bool,
+    /// Affiliates of the programme that are closed.
+    pub closed_affiliates: FxHashSet<i32>,
+    /// Refunds have been recorded for payments of this table.
+    pub has_recorded_refunds: bool,
     /// A table of refunds is attached.
     pub refunds_table: Option<super::refunds::RefundsTable>,
     /// Reads the row of one payment; its parameters are the texts of the key columns.
@@ -94,7 +100,7 @@ thread_local! {
     static KNOWN: RefCell<(u64, HashMap<pg_sys::Oid, Option<Rc<Binding>>>)> = RefCell::default();
 }
 
-/// Forgets every binding; what was remembered may be of an older state.
+/// The bindings that are remembered, none of them of an older state.
 fn known<T>(body: impl FnOnce(&mut HashMap<pg_sys::Oid, Option<Rc<Binding>>>) -> T) -> T {
     KNOWN.with_borrow_mut(|(generation, map)| {
         if *generation != cache::generation() {
@@ -103,6 +109,11 @@ fn known<T>(body: impl FnOnce(&mut HashMap<pg_sys::Oid, Option<Rc<Binding>>>) ->
         }
         body(map)
     })
+}
+
+/// Has every session read bindings, terms and closed affiliates again when it next needs them.
+pub fn forget_everywhere() {
+    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(Relations::get().binding) };
 }
 
 impl Binding {
@@ -136,7 +147,9 @@ const LOAD: &str = "
         coalesce(b.currency_code, CASE WHEN b.currency IS NULL THEN p.currency END), b.since,
         b.on_delete = 'keep', b.table_oid = b.payments::oid, b.attnums,
         ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key,
-        b.paid_when, b.paid_when_columns, b.paid_when_attnums
+        b.paid_when, b.paid_when_columns, b.paid_when_attnums,
+        (SELECT array_agg(a.id) FROM affiliate.affiliate a WHERE a.program = b.program AND a.status = 'closed'),
+        EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id)
     FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
     WHERE b.detached_at IS NULL
         AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
@@ -234,6 +247,12 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
             .map(|(datum, _)| datum.value() as i64),
         keeps_deleted: row.get(0, 9).unwrap_or_default(),
         depends_on_settings,
+        closed_affiliates: row
+            .get::<Vec<i32>>(0, 16)
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        has_recorded_refunds: row.get(0, 17).unwrap_or_default(),
         refunds_table: super::refunds::RefundsTable::of(id),
         select_row,
     }

@@ -9,7 +9,7 @@ use crate::domain::money;
 use crate::domain::settlement::{Account, Posting, Standing};
 use crate::pg::memory::Context;
 use crate::pg::numeric;
-use crate::pg::probe::{Key, Probe};
+use crate::pg::probe::{Key, Lock, Probe};
 use crate::pg::relations::Relations;
 use crate::pg::text::text_datum;
 use crate::pg::zone;
@@ -67,10 +67,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn open() -> Self {
+    pub fn open(lock: Lock) -> Self {
         let relations = Relations::get();
         Self {
-            probe: Probe::open(relations.commission, relations.commission_key, 2),
+            probe: Probe::open(relations.commission, relations.commission_key, 2, lock),
         }
     }
 
@@ -215,9 +215,15 @@ impl Writer {
                 set(column::RATE, numeric::encode(terms.rate));
                 set(
                     column::BASE,
-                    numeric::encode(money::at_least_minor(posting.base, posting.currency)),
+                    numeric::encode(money::at_least_minor(
+                        posting.base.normalize(),
+                        posting.currency,
+                    )),
                 );
-                set(column::REFUNDED, numeric::encode(posting.refunded));
+                set(
+                    column::REFUNDED,
+                    numeric::encode(posting.refunded.normalize()),
+                );
                 set(column::BASE_BEFORE, numeric::encode(posting.base_before));
                 set(
                     column::POSTED_BEFORE,

@@ -52,10 +52,15 @@ impl Condition {
             };
         }
         match in_subtransaction(|| Compiled::new(table, &sql, &columns)) {
-            Ok(compiled) => Self {
+            Ok(Ok(compiled)) => Self {
                 attnums,
                 compiled: Some(compiled),
                 broken: String::new(),
+            },
+            Ok(Err(why)) => Self {
+                attnums,
+                compiled: None,
+                broken: why.to_owned(),
             },
             Err(broken) => Self {
                 attnums,
@@ -88,21 +93,21 @@ impl Condition {
 }
 
 impl Compiled {
-    fn new(table: pg_sys::Oid, sql: &str, columns: &Reads) -> Self {
+    fn new(table: pg_sys::Oid, sql: &str, columns: &Reads) -> Result<Self, &'static str> {
         let context = Context::of_session(c"affiliate condition");
         let (expression, econtext, can_fail) = context.with(|| unsafe {
-            let expression = parse(table, sql, columns);
+            let expression = parse(table, sql, columns)?;
             let expression = pg_sys::expression_planner(expression.cast());
             let can_fail = pg_sys::contain_leaked_vars(expression.cast());
             let state = pg_sys::ExecInitExpr(expression, std::ptr::null_mut());
-            (state, pg_sys::CreateStandaloneExprContext(), can_fail)
-        });
-        Self {
+            Ok::<_, &'static str>((state, pg_sys::CreateStandaloneExprContext(), can_fail))
+        })?;
+        Ok(Self {
             context: Some(context),
             expression,
             econtext,
             can_fail,
-        }
+        })
     }
 
     fn evaluate(&self, slot: *mut pg_sys::TupleTableSlot) -> bool {
@@ -134,22 +139,25 @@ impl Drop for Compiled {
 
 /// Checks a condition for a table and returns the columns it reads. Errors if it is none.
 pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
+    let refuse = |why: String| -> ! {
+        let sql = sql.to_owned();
+        Problem::UnusableCondition { sql, why }.raise()
+    };
+    // what the parser objects to is said as our own error, with a remedy
+    let parsed = in_subtransaction(|| unsafe { parse(table, sql, &Vec::new()) });
+    let expression = match parsed {
+        Ok(Ok(expression)) => expression,
+        Ok(Err(why)) => refuse(why.to_owned()),
+        Err(why) => refuse(why),
+    };
     unsafe {
-        let expression = parse(table, sql, &Vec::new());
-        // also fills in the functions behind the operators
-        let planned = pg_sys::expression_planner(expression.cast()).cast::<pg_sys::Node>();
-        let refuse = |why: &str| -> ! {
-            Problem::UnusableCondition {
-                sql: sql.to_owned(),
-                why: why.to_owned(),
-            }
-            .raise()
-        };
-        if pg_sys::contain_mutable_functions(expression) {
-            refuse("it uses a function that is not immutable");
+        if uses_foreign_code(expression) {
+            refuse(
+                "it uses a function, operator or domain that is not the server's own".to_owned(),
+            );
         }
-        if uses_foreign_code(planned) {
-            refuse("it uses a function, operator or domain that is not the server's own");
+        if pg_sys::contain_mutable_functions(expression) {
+            refuse("it uses a function that is not immutable".to_owned());
         }
         let mut members = std::ptr::null_mut();
         pg_sys::pull_varattnos(expression, 1, &mut members);
@@ -162,7 +170,7 @@ pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
             }
             let attnum = (member + pg_sys::FirstLowInvalidHeapAttributeNumber) as i16;
             if attnum <= 0 {
-                refuse("it uses the whole row or a system column");
+                refuse("it uses the whole row or a system column".to_owned());
             }
             let name = pg_sys::get_attname(table, attnum, false);
             reads.push((CStr::from_ptr(name).to_string_lossy().into_owned(), attnum));
@@ -206,20 +214,18 @@ fn is_user_oid(word: &str) -> bool {
 }
 
 /// Parses a condition over a table whose columns have the names in `renamed` where it has them.
-unsafe fn parse(table: pg_sys::Oid, sql: &str, renamed: &Reads) -> *mut pg_sys::Node {
-    let refuse = |why: &str| -> ! {
-        Problem::UnusableCondition {
-            sql: sql.to_owned(),
-            why: why.to_owned(),
-        }
-        .raise()
-    };
+unsafe fn parse(
+    table: pg_sys::Oid,
+    sql: &str,
+    renamed: &Reads,
+) -> Result<*mut pg_sys::Node, &'static str> {
+    const NOT_ONE: &str = "it is not one expression";
     unsafe {
         let source = CString::new(format!("SELECT ({sql}\n)")).unwrap_or_default();
         let statements =
             pg_sys::raw_parser(source.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
         if statements.is_null() || (*statements).length != 1 {
-            refuse("it is not one expression");
+            return Err(NOT_ONE);
         }
         let raw = first(statements).cast::<pg_sys::RawStmt>();
         let select = (*raw).stmt.cast::<pg_sys::SelectStmt>();
@@ -238,7 +244,7 @@ unsafe fn parse(table: pg_sys::Oid, sql: &str, renamed: &Reads) -> *mut pg_sys::
             && (*select).lockingClause.is_null()
             && (*select).withClause.is_null();
         if !is_plain {
-            refuse("it is not one expression");
+            return Err(NOT_ONE);
         }
         let target = first((*select).targetList).cast::<pg_sys::ResTarget>();
 
@@ -266,7 +272,7 @@ unsafe fn parse(table: pg_sys::Oid, sql: &str, renamed: &Reads) -> *mut pg_sys::
         let expression = pg_sys::coerce_to_boolean(state, expression, c"paid_when".as_ptr());
         pg_sys::assign_expr_collations(state, expression);
         pg_sys::relation_close(relation, pg_sys::AccessShareLock as _);
-        expression
+        Ok(expression)
     }
 }
 

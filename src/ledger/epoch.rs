@@ -22,8 +22,9 @@ pub fn enter(table: pg_sys::Oid) -> i32 {
 /// The current epoch. Only a caller that holds the lock may write rows with it.
 pub fn current() -> i32 {
     unsafe {
-        let lock = pg_sys::AccessShareLock as _;
-        let sequence = pg_sys::relation_open(Relations::get().epoch, lock);
+        // the caller's lock on the table keeps the extension, and so the sequence, from being
+        // dropped: a lock of its own would only cost time
+        let sequence = pg_sys::RelationIdGetRelation(Relations::get().epoch);
         let buffer = pg_sys::ReadBuffer(sequence, 0);
         pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as _);
         // a sequence is one page with one tuple, whose first column is the last value
@@ -36,7 +37,7 @@ pub fn current() -> i32 {
             .cast::<i64>();
         let epoch = *data;
         pg_sys::UnlockReleaseBuffer(buffer);
-        pg_sys::relation_close(sequence, lock);
+        pg_sys::RelationClose(sequence);
         epoch as i32
     }
 }

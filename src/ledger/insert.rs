@@ -15,6 +15,7 @@ use super::within;
 use crate::domain::fault::Fault;
 use crate::domain::settlement::{self, Posting};
 use crate::pg::memory::Context;
+use crate::pg::probe::Lock;
 use crate::pg::rights::as_owner;
 
 /// What became of a row.
@@ -43,7 +44,7 @@ impl<'a> Inserts<'a> {
         Self {
             binding,
             home: Context::current(),
-            referrals: Referrals::of(&binding.program),
+            referrals: Referrals::of(binding),
             reader: None,
             recorded: None,
             writer: None,
@@ -86,13 +87,14 @@ impl<'a> Inserts<'a> {
         within::was_changed(id, key)
             || self
                 .reader
-                .get_or_insert_with(|| home.with(Reader::open))
+                .get_or_insert_with(|| home.with(|| Reader::open(Lock::Write)))
                 .has_entries(id, key)
-            || self
-                .recorded
-                .get_or_insert_with(|| home.with(Recorded::open))
-                .of_payment(id, key)
-                .is_some()
+            || self.binding.has_recorded_refunds
+                && self
+                    .recorded
+                    .get_or_insert_with(|| home.with(Recorded::open))
+                    .of_payment(id, key)
+                    .is_some()
             || self
                 .binding
                 .refunds_table

@@ -10,7 +10,7 @@ use crate::domain::currency::Currency;
 use crate::domain::fault::Fault;
 use crate::domain::money;
 use crate::pg::numeric::{self, Unfit};
-use crate::pg::probe::{Key, Probe};
+use crate::pg::probe::{Key, Lock, Probe};
 use crate::pg::relations::Relations;
 use crate::pg::spi::{self, Rows, Sees};
 use crate::pg::text::{attribute, text_datum};
@@ -188,7 +188,7 @@ impl Recorded {
     pub fn open() -> Self {
         let relations = Relations::get();
         Self {
-            probe: Probe::open(relations.refund, relations.refund_payment, 2),
+            probe: Probe::open(relations.refund, relations.refund_payment, 2, Lock::Read),
         }
     }
 

@@ -16,6 +16,7 @@ use super::refunds::Recorded;
 use super::row::{self, Judgement, Nothing, Refunds, Row};
 use crate::domain::fault::Fault;
 use crate::domain::settlement::{self, Claim, Posting};
+use crate::pg::probe::Lock;
 use crate::pg::spi::{self, Sees};
 
 /// What settling a payment did.
@@ -83,11 +84,11 @@ pub struct Settler {
 
 impl Settler {
     pub fn new(binding: Rc<Binding>) -> Self {
-        let referrals = Referrals::of(&binding.program);
+        let referrals = Referrals::of(&binding);
         Self {
             binding,
             referrals,
-            reader: Reader::open(),
+            reader: Reader::open(Lock::Read),
             recorded: Recorded::open(),
         }
     }

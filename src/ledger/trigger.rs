@@ -123,42 +123,35 @@ unsafe fn post_statement(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, e
 }
 
 /// A transition table, read from its start through a pointer of its own: other triggers of
-/// the statement read the same one.
+/// the statement read the same one. The pointer stays selected for the whole of the reading,
+/// since to change it is to seek in a table that has gone to disk.
 struct Transition {
     store: *mut pg_sys::Tuplestorestate,
-    pointer: i32,
     slot: Slot,
 }
 
 impl Transition {
     unsafe fn open(store: *mut pg_sys::Tuplestorestate, descriptor: pg_sys::TupleDesc) -> Self {
         unsafe {
-            let pointer =
-                pg_sys::tuplestore_alloc_read_pointer(store, pg_sys::EXEC_FLAG_REWIND as i32);
+            let flags = pg_sys::EXEC_FLAG_REWIND as i32;
+            let pointer = pg_sys::tuplestore_alloc_read_pointer(store, flags);
             pg_sys::tuplestore_select_read_pointer(store, pointer);
             pg_sys::tuplestore_rescan(store);
-            pg_sys::tuplestore_select_read_pointer(store, 0);
-            let slot =
-                pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple);
-            Self {
-                store,
-                pointer,
-                slot,
-            }
+            let ops = &raw const pg_sys::TTSOpsMinimalTuple;
+            let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, ops);
+            Self { store, slot }
         }
     }
 
     unsafe fn next(&self) -> bool {
-        unsafe {
-            pg_sys::tuplestore_select_read_pointer(self.store, self.pointer);
-            let found = pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot);
-            pg_sys::tuplestore_select_read_pointer(self.store, 0);
-            found
-        }
+        unsafe { pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot) }
     }
 
     unsafe fn close(self) {
-        unsafe { pg_sys::ExecDropSingleTupleTableSlot(self.slot) }
+        unsafe {
+            pg_sys::tuplestore_select_read_pointer(self.store, 0);
+            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+        }
     }
 }
 
@@ -243,7 +236,7 @@ struct Changes<'a> {
 
 impl<'a> Changes<'a> {
     fn new(binding: &'a Rc<Binding>) -> Self {
-        let referrals = Referrals::of(&binding.program);
+        let referrals = Referrals::of(binding);
         Self {
             binding,
             referrals,

@@ -71,6 +71,9 @@ pub enum Problem {
     AffiliateClosed {
         code: String,
     },
+    NoSuchTable {
+        table: String,
+    },
     NotATable {
         table: String,
         kind: &'static str,
@@ -299,6 +302,12 @@ impl Problem {
                 "affiliate is closed".to_owned(),
                 format!("The affiliate of the code \"{code}\" is closed, and closing is final."),
                 "Enrol another owner with affiliate_create().",
+            ),
+            Self::NoSuchTable { table } => report(
+                Code::ERRCODE_UNDEFINED_TABLE,
+                "table does not exist".to_owned(),
+                format!("There is no {table}."),
+                "Pass the name of a table.",
             ),
             Self::NotATable {
                 table,

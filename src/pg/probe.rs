@@ -21,6 +21,15 @@ pub struct Probe {
     keys: usize,
 }
 
+/// How the heap and the index are locked. Locks are kept until the transaction ends, as those
+/// of a statement are.
+#[derive(Clone, Copy)]
+pub enum Lock {
+    Read,
+    /// For who will most likely write to the table next: one lock serves both.
+    Write,
+}
+
 /// One equality of an index probe.
 #[repr(transparent)]
 pub struct Key {
@@ -86,10 +95,14 @@ impl Key {
 }
 
 impl Probe {
-    pub fn open(heap: pg_sys::Oid, index: pg_sys::Oid, keys: usize) -> Self {
+    pub fn open(heap: pg_sys::Oid, index: pg_sys::Oid, keys: usize, lock: Lock) -> Self {
+        let lock = match lock {
+            Lock::Read => pg_sys::AccessShareLock,
+            Lock::Write => pg_sys::RowExclusiveLock,
+        } as pg_sys::LOCKMODE;
         unsafe {
-            let heap = pg_sys::table_open(heap, pg_sys::AccessShareLock as _);
-            let index = pg_sys::index_open(index, pg_sys::AccessShareLock as _);
+            let heap = pg_sys::table_open(heap, lock);
+            let index = pg_sys::index_open(index, lock);
             let slot = pg_sys::table_slot_create(heap, std::ptr::null_mut());
             let snapshot = &raw mut pg_sys::SnapshotSelfData;
             #[cfg(not(feature = "pg18"))]
@@ -153,8 +166,8 @@ impl Drop for Probe {
         unsafe {
             pg_sys::index_endscan(self.scan);
             pg_sys::ExecDropSingleTupleTableSlot(self.slot);
-            pg_sys::index_close(self.index, pg_sys::AccessShareLock as _);
-            pg_sys::table_close(self.heap, pg_sys::AccessShareLock as _);
+            pg_sys::index_close(self.index, pg_sys::NoLock as _);
+            pg_sys::table_close(self.heap, pg_sys::NoLock as _);
         }
     }
 }

@@ -10,12 +10,12 @@ use super::error::Problem;
 
 #[derive(Clone, Copy)]
 pub struct Relations {
-    pub affiliate: pg_sys::Oid,
-    pub affiliate_key: pg_sys::Oid,
+    pub schema: pg_sys::Oid,
     pub binding: pg_sys::Oid,
     pub commission: pg_sys::Oid,
     pub commission_key: pg_sys::Oid,
     pub epoch: pg_sys::Oid,
+    pub payment: pg_sys::Oid,
     pub referral: pg_sys::Oid,
     pub referral_probe: pg_sys::Oid,
     pub refund: pg_sys::Oid,
@@ -42,12 +42,12 @@ impl Relations {
             oid
         };
         let known = Self {
-            affiliate: oid(c"affiliate"),
-            affiliate_key: oid(c"affiliate_pkey"),
+            schema,
             binding: oid(c"binding"),
             commission: oid(c"commission"),
             commission_key: oid(c"commission_key"),
             epoch: oid(c"epoch"),
+            payment: oid(c"payment"),
             referral: oid(c"referral"),
             referral_probe: oid(c"referral_probe"),
             refund: oid(c"refund"),
@@ -57,7 +57,6 @@ impl Relations {
             known.binding,
             known.commission,
             known.referral,
-            known.affiliate,
             known.refund,
         ] {
             cache::watch(relation);

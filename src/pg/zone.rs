@@ -91,12 +91,16 @@ pub fn now() -> i64 {
     unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
 }
 
-/// A moment given as seconds since 1970, as payment providers do.
+/// A moment given as seconds since 1970, as payment providers do. What lies beyond the year
+/// 9999 are seconds of another unit.
 pub fn from_epoch_seconds(seconds: i64) -> Option<i64> {
     let moment = seconds
         .checked_sub(EPOCH_OFFSET_SECONDS)?
         .checked_mul(MICROSECONDS_PER_SECOND)?;
-    TIMESTAMPS.contains(&moment).then_some(moment)
+    const YEAR_9999_ENDS: i64 = 252_455_616_000 * MICROSECONDS_PER_SECOND;
+    (TIMESTAMPS.start..YEAR_9999_ENDS)
+        .contains(&moment)
+        .then_some(moment)
 }
 
 /// `day + days` if it is a date.

@@ -1,0 +1,99 @@
+# `make help` lists the targets. What is built stays under target/; what the machine lacks is
+# installed by .ci/setup, which does nothing when nothing is missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Several targets install into the same PostgreSQL, and cargo uses every core by itself.
+.NOTPARALLEL:
+
+# Looked up when a recipe runs, because .ci/setup may only just have installed it.
+PG_CONFIG ?= $(shell .ci/pg_config)
+PG_MAJOR = $(shell $(PG_CONFIG) --version | sed -E 's/[^0-9]*([0-9]+).*/\1/')
+export PG_CONFIG
+# With it pgrx builds without `cargo pgrx init`.
+export PGRX_PG_CONFIG_PATH = $(shell command -v $(PG_CONFIG))
+
+VERSION := $(shell sed -nE "s/^default_version *= *'(.*)'/\1/p" affiliate.control)
+SCRIPT := target/affiliate--$(VERSION).sql
+
+RELEASE = --release --no-default-features --features pg$(PG_MAJOR)
+# One set of features for all tests and clippy, so that dependencies are built once for them.
+TESTS = --no-default-features --features "pg$(PG_MAJOR) pg_test"
+
+##@ Using it
+.PHONY: demo install package
+demo: setup-demo install ## plays the affiliate programme on a throw-away server
+	@.ci/with-server .ci/demo
+
+install: build ## installs into the PostgreSQL of PG_CONFIG=/path/to/pg_config
+	@.ci/install $(VERSION)
+
+package: setup-package build ## leaves a .deb in target/
+	@.ci/package $(VERSION) $(PG_MAJOR)
+
+##@ Building
+.PHONY: all build clean
+all: build
+
+build: $(SCRIPT) ## builds the library and the install script
+	@[ -n "$(PGRX_PG_CONFIG_PATH)" ] || { echo "no pg_config: run .ci/setup demo, or set PG_CONFIG" >&2; exit 1; }
+	cargo build $(RELEASE)
+
+# No file is made from another: the install script is the parts in the order of their names.
+$(SCRIPT): $(sort $(wildcard sql/[0-9][0-9]_*.sql))
+	@mkdir -p $(@D)
+	cat $^ > $@
+
+clean: ## removes what was built, but not the tools of the tests
+	[ ! -d target ] || find target -mindepth 1 -maxdepth 1 ! -name tools -exec rm -rf {} +
+
+##@ Testing
+.PHONY: test unit pgtest regress isolation integration bench
+# pgtest installs a test build of the extension; those after it install the release build.
+test: unit pgtest regress isolation integration ## all of the following but bench
+
+unit: setup-test ## tests of the Rust code that need no server
+	@echo "== unit"
+	cargo test --lib $(TESTS) -- --skip ::pg_
+
+pgtest: setup-test ## tests that run inside a server
+	@echo "== pgtest"
+	.ci/pgtest
+
+regress: setup-test install ## tests/regress by pg_regress
+	@echo "== regress"
+	.ci/with-server .ci/regress regress
+
+isolation: setup-test install ## tests/isolation by pg_isolation_regress
+	@echo "== isolation"
+	.ci/with-server .ci/regress isolation
+
+integration: setup-test install ## tests/*.rs, which start servers of their own
+	@echo "== integration"
+	$(if $(wildcard tests/*.rs),cargo test --test '*' --no-fail-fast $(TESTS),@echo "no tests/*.rs")
+
+bench: setup-demo install ## measures, if tests/bench/run is there
+	@[ -x tests/bench/run ] || { echo "there is no tests/bench/run yet" >&2; exit 1; }
+	tests/bench/run
+
+##@ Checking
+.PHONY: lint fmt-check clippy pgspot
+lint: fmt-check clippy pgspot ## all of the following
+
+fmt-check: setup-lint ## the formatting
+	cargo fmt --check
+
+clippy: setup-lint ## clippy, warnings are errors
+	cargo clippy --all-targets $(TESTS) -- -D warnings
+
+pgspot: setup-lint $(SCRIPT) ## privilege holes in the install script
+	target/tools/pgspot/bin/pgspot $(SCRIPT)
+
+.PHONY: setup-demo setup-package setup-test setup-lint help
+setup-demo setup-package setup-test setup-lint:
+	@.ci/setup $(@:setup-%=%)
+
+help: ## this list
+	@awk -F ':.*## ' '/^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,11 +1,18 @@
 //! Currencies: ISO 4217 codes and the decimals of their minor units.
 
+use std::cell::Cell;
+
 /// A currency with a minor unit. Bonds, metals and test codes of ISO 4217 have none and are
 /// no money to be paid out in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Currency {
     code: [u8; 3],
     minor_digits: u32,
+}
+
+thread_local! {
+    /// The last one found: payments in a row mostly share theirs.
+    static LAST: Cell<Option<Currency>> = const { Cell::new(None) };
 }
 
 impl Currency {
@@ -18,9 +25,13 @@ impl Currency {
         }
         code.copy_from_slice(trimmed);
         code.make_ascii_uppercase();
+        if let Some(last) = LAST.get().filter(|last| last.code == code) {
+            return Some(last);
+        }
         let known = iso_currency::Currency::from_code(std::str::from_utf8(&code).ok()?)?;
         let minor_digits = u32::from(known.exponent()?);
-        Some(Self { code, minor_digits })
+        LAST.set(Some(Self { code, minor_digits }));
+        LAST.get()
     }
 
     pub fn code(&self) -> &str {

@@ -10,6 +10,7 @@ use crate::domain::settlement::{Account, Posting, Standing};
 use crate::pg::memory::Context;
 use crate::pg::numeric;
 use crate::pg::probe::{Key, Lock, Probe};
+use crate::pg::raw;
 use crate::pg::relations::Relations;
 use crate::pg::text::text_datum;
 use crate::pg::zone;
@@ -74,58 +75,62 @@ impl Reader {
         }
     }
 
-    fn seek(&mut self, binding_id: i32, payment_key: &str) {
+    fn seek(&mut self, binding_id: i32, payment_key: &str) -> bool {
         let key = text_datum(payment_key);
         self.probe
-            .seek(&mut [Key::integer(1, binding_id), Key::text(2, key)]);
+            .seek(&mut [Key::integer(1, binding_id), Key::text(2, key)])
     }
 
     pub fn has_entries(&mut self, binding_id: i32, payment_key: &str) -> bool {
-        self.seek(binding_id, payment_key);
-        self.probe.next()
+        self.seek(binding_id, payment_key)
     }
 
     /// The entries of a payment, summed up in their order.
     pub fn entries(&mut self, binding_id: i32, payment_key: &str) -> Entries {
-        self.seek(binding_id, payment_key);
         let mut entries = Entries::default();
-        while self.probe.next() {
-            let get = |column: usize| self.probe.get(column as i16);
-            let decimal = |column| unsafe { numeric::decode(get(column)) }.unwrap_or_default();
-            let code = unsafe { <&str>::from_datum(get(column::CURRENCY), false) };
-            // what the ledger holds was a currency when it was posted
-            let Some(currency) = code.and_then(Currency::parse) else {
-                continue;
-            };
-            let account = Account {
-                affiliate_id: get(column::AFFILIATE_ID).value() as i32,
-                referral_id: get(column::REFERRAL_ID).value() as i64,
-            };
-            entries.last_seq = get(column::SEQ).value() as i32;
-            entries.terms = Some(Terms {
-                rate: decimal(column::RATE),
-                matures_on: get(column::MATURES_ON).value() as i32,
-            });
-            let base = decimal(column::BASE);
-            let posted = decimal(column::POSTED_BEFORE) + decimal(column::AMOUNT);
-            let found = entries
-                .standings
-                .iter_mut()
-                .find(|s| s.account == account && s.currency == currency);
-            match found {
-                Some(standing) => {
-                    standing.base = base;
-                    standing.posted = posted;
-                }
-                None => entries.standings.push(Standing {
-                    account,
-                    currency,
-                    base,
-                    posted,
-                }),
-            }
+        let mut is_row = self.seek(binding_id, payment_key);
+        while is_row {
+            self.add_entry(&mut entries);
+            is_row = self.probe.next();
         }
         entries
+    }
+
+    fn add_entry(&self, entries: &mut Entries) {
+        let get = |column: usize| self.probe.get(column as i16);
+        let decimal = |column| unsafe { numeric::decode(get(column)) }.unwrap_or_default();
+        let code = unsafe { <&str>::from_datum(get(column::CURRENCY), false) };
+        // what the ledger holds was a currency when it was posted
+        let Some(currency) = code.and_then(Currency::parse) else {
+            return;
+        };
+        let account = Account {
+            affiliate_id: get(column::AFFILIATE_ID).value() as i32,
+            referral_id: get(column::REFERRAL_ID).value() as i64,
+        };
+        entries.last_seq = get(column::SEQ).value() as i32;
+        entries.terms = Some(Terms {
+            rate: decimal(column::RATE),
+            matures_on: get(column::MATURES_ON).value() as i32,
+        });
+        let base = decimal(column::BASE);
+        let posted = decimal(column::POSTED_BEFORE) + decimal(column::AMOUNT);
+        let standings = &mut entries.standings;
+        let found = standings
+            .iter_mut()
+            .find(|s| s.account == account && s.currency == currency);
+        match found {
+            Some(standing) => {
+                standing.base = base;
+                standing.posted = posted;
+            }
+            None => standings.push(Standing {
+                account,
+                currency,
+                base,
+                posted,
+            }),
+        }
     }
 }
 
@@ -150,17 +155,18 @@ impl Writer {
         let relation = Relations::get().commission;
         unsafe {
             // lock first, epoch second; the lock is kept until the transaction ends
-            let ledger = pg_sys::table_open(relation, pg_sys::RowExclusiveLock as _);
+            let (ledger, executor, target) = raw::guarded(|| {
+                let ledger = raw::table_open(relation, pg_sys::RowExclusiveLock as _);
+                let executor = raw::CreateExecutorState();
+                let size = size_of::<pg_sys::ResultRelInfo>();
+                let target = raw::MemoryContextAllocZero((*executor).es_query_cxt, size)
+                    .cast::<pg_sys::ResultRelInfo>();
+                (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
+                raw::InitResultRelInfo(target, ledger, 1, std::ptr::null_mut(), 0);
+                raw::ExecOpenIndices(target, false);
+                (ledger, executor, target)
+            });
             let epoch = epoch::current();
-            let executor = pg_sys::CreateExecutorState();
-            let target = pg_sys::MemoryContextAllocZero(
-                (*executor).es_query_cxt,
-                size_of::<pg_sys::ResultRelInfo>(),
-            )
-            .cast::<pg_sys::ResultRelInfo>();
-            (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
-            pg_sys::InitResultRelInfo(target, ledger, 1, std::ptr::null_mut(), 0);
-            pg_sys::ExecOpenIndices(target, false);
             Self {
                 home: Context::current(),
                 ledger,
@@ -240,22 +246,21 @@ impl Writer {
             return;
         }
         unsafe {
-            for slot in &self.slots[..self.filled] {
-                pg_sys::ExecConstraints(self.target, *slot, self.executor);
-            }
+            let (ledger, executor, target) = (self.ledger, self.executor, self.target);
+            let (slots, count) = (self.slots.as_mut_ptr(), self.filled);
             self.values.with(|| {
-                pg_sys::heap_multi_insert(
-                    self.ledger,
-                    self.slots.as_mut_ptr(),
-                    self.filled as i32,
-                    pg_sys::GetCurrentCommandId(true),
-                    0,
-                    std::ptr::null_mut(),
-                );
+                raw::guarded(|| {
+                    for n in 0..count {
+                        raw::ExecConstraints(target, *slots.add(n), executor);
+                    }
+                    let command = raw::GetCurrentCommandId(true);
+                    let none = std::ptr::null_mut();
+                    raw::heap_multi_insert(ledger, slots, count as i32, command, 0, none);
+                    for n in 0..count {
+                        insert_index_tuples(target, *slots.add(n), executor);
+                    }
+                });
             });
-            for slot in &self.slots[..self.filled] {
-                insert_index_tuples(self.target, *slot, self.executor);
-            }
             self.filled = 0;
             self.values.reset();
         }
@@ -264,16 +269,25 @@ impl Writer {
     pub fn close(mut self) {
         self.flush();
         unsafe {
-            for slot in self.slots.drain(..) {
-                pg_sys::ExecDropSingleTupleTableSlot(slot);
-            }
-            pg_sys::ExecCloseIndices(self.target);
-            pg_sys::FreeExecutorState(self.executor);
-            pg_sys::table_close(self.ledger, pg_sys::NoLock as _);
+            let (ledger, executor, target) = (self.ledger, self.executor, self.target);
+            let (slots, count) = (self.slots.as_mut_ptr(), self.slots.len());
+            raw::guarded(|| {
+                for n in 0..count {
+                    raw::ExecDropSingleTupleTableSlot(*slots.add(n));
+                }
+                // the locks stay until the transaction ends, as those of the executor do
+                for n in 0..(*target).ri_NumIndices as usize {
+                    raw::index_close(*(*target).ri_IndexRelationDescs.add(n), pg_sys::NoLock as _);
+                }
+                raw::FreeExecutorState(executor);
+                raw::table_close(ledger, pg_sys::NoLock as _);
+            });
         }
+        self.values.delete();
     }
 }
 
+/// Within a guard.
 unsafe fn insert_index_tuples(
     target: *mut pg_sys::ResultRelInfo,
     slot: *mut pg_sys::TupleTableSlot,
@@ -281,7 +295,7 @@ unsafe fn insert_index_tuples(
 ) {
     unsafe {
         #[cfg(feature = "pg15")]
-        pg_sys::ExecInsertIndexTuples(
+        raw::ExecInsertIndexTuples(
             target,
             slot,
             executor,
@@ -291,7 +305,7 @@ unsafe fn insert_index_tuples(
             std::ptr::null_mut(),
         );
         #[cfg(not(feature = "pg15"))]
-        pg_sys::ExecInsertIndexTuples(
+        raw::ExecInsertIndexTuples(
             target,
             slot,
             executor,

@@ -9,6 +9,7 @@
 
 use pgrx::pg_sys;
 
+use crate::pg::raw;
 use crate::pg::relations::Relations;
 
 /// Locks a table as its writers do and returns the epoch for the rows to come.
@@ -22,22 +23,25 @@ pub fn enter(table: pg_sys::Oid) -> i32 {
 /// The current epoch. Only a caller that holds the lock may write rows with it.
 pub fn current() -> i32 {
     unsafe {
-        // the caller's lock on the table keeps the extension, and so the sequence, from being
-        // dropped: a lock of its own would only cost time
-        let sequence = pg_sys::RelationIdGetRelation(Relations::get().epoch);
-        let buffer = pg_sys::ReadBuffer(sequence, 0);
-        pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as _);
-        // a sequence is one page with one tuple, whose first column is the last value
-        let page = pg_sys::BufferGetPage(buffer);
-        let item = pg_sys::PageGetItemId(page, 1);
-        let tuple = pg_sys::PageGetItem(page, item).cast::<pg_sys::HeapTupleHeaderData>();
-        let data = tuple
-            .cast::<u8>()
-            .add((*tuple).t_hoff as usize)
-            .cast::<i64>();
-        let epoch = *data;
-        pg_sys::UnlockReleaseBuffer(buffer);
-        pg_sys::RelationClose(sequence);
+        let sequence = Relations::get().epoch;
+        let epoch = raw::guarded(|| {
+            // the caller's lock on the table keeps the extension, and so the sequence, from
+            // being dropped: a lock of its own would only cost time
+            let sequence = raw::RelationIdGetRelation(sequence);
+            let buffer = raw::ReadBuffer(sequence, 0);
+            raw::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as _);
+            // a sequence is one page with one tuple, whose first column is the last value
+            let page = pg_sys::BufferGetPage(buffer);
+            let item = pg_sys::PageGetItemId(page, 1);
+            let tuple = pg_sys::PageGetItem(page, item).cast::<pg_sys::HeapTupleHeaderData>();
+            let epoch = *tuple
+                .cast::<u8>()
+                .add((*tuple).t_hoff as usize)
+                .cast::<i64>();
+            raw::UnlockReleaseBuffer(buffer);
+            raw::RelationClose(sequence);
+            epoch
+        });
         epoch as i32
     }
 }

@@ -81,9 +81,9 @@ impl Referrals {
             <&str>::from_datum(probe.get(column), false) == Some(expected)
         };
         let key = text_datum(customer);
-        probe.seek(&mut [Key::hashed_text(1, key)]);
         let mut found = None;
-        while probe.next() {
+        let mut is_row = probe.seek(&mut [Key::hashed_text(1, key)]);
+        while is_row {
             if text_is(probe, column::CUSTOMER, customer)
                 && text_is(probe, column::PROGRAM, &self.binding.program)
             {
@@ -99,6 +99,7 @@ impl Referrals {
                 });
                 break;
             }
+            is_row = probe.next();
         }
         unsafe {
             pg_sys::pfree(key.cast_mut_ptr());

@@ -196,10 +196,11 @@ impl Recorded {
     /// if nothing was ever recorded.
     pub fn of_payment(&mut self, binding_id: i32, payment_key: &str) -> Option<Decimal> {
         let key = text_datum(payment_key);
-        self.probe
-            .seek(&mut [Key::integer(1, binding_id), Key::text(2, key)]);
         let mut sum = None;
-        while self.probe.next() {
+        let mut is_row = self
+            .probe
+            .seek(&mut [Key::integer(1, binding_id), Key::text(2, key)]);
+        while is_row {
             let amount =
                 unsafe { numeric::decode(self.probe.get(column::AMOUNT)) }.unwrap_or_default();
             let kind: Option<&str> =
@@ -210,6 +211,7 @@ impl Recorded {
                 amount
             };
             sum = Some(sum.unwrap_or(Decimal::ZERO) + signed);
+            is_row = self.probe.next();
         }
         unsafe {
             pg_sys::pfree(key.cast_mut_ptr());

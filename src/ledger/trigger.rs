@@ -15,10 +15,11 @@ use super::settle::{Options, Settler};
 use super::within;
 use crate::pg::error::Problem;
 use crate::pg::memory::Context;
+use crate::pg::raw;
 use crate::pg::rights::as_owner;
 
 /// Rows after which the memory that they needed is freed.
-const ROWS_PER_RESET: usize = 1000;
+const ROWS_PER_RESET: i64 = 1000;
 
 type Slot = *mut pg_sys::TupleTableSlot;
 
@@ -133,12 +134,13 @@ struct Transition {
 impl Transition {
     unsafe fn open(store: *mut pg_sys::Tuplestorestate, descriptor: pg_sys::TupleDesc) -> Self {
         unsafe {
-            let flags = pg_sys::EXEC_FLAG_REWIND as i32;
-            let pointer = pg_sys::tuplestore_alloc_read_pointer(store, flags);
-            pg_sys::tuplestore_select_read_pointer(store, pointer);
-            pg_sys::tuplestore_rescan(store);
-            let ops = &raw const pg_sys::TTSOpsMinimalTuple;
-            let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, ops);
+            let slot = raw::guarded(|| {
+                let flags = pg_sys::EXEC_FLAG_REWIND as i32;
+                let pointer = raw::tuplestore_alloc_read_pointer(store, flags);
+                raw::tuplestore_select_read_pointer(store, pointer);
+                raw::tuplestore_rescan(store);
+                raw::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple)
+            });
             Self { store, slot }
         }
     }
@@ -149,8 +151,11 @@ impl Transition {
 
     unsafe fn close(self) {
         unsafe {
-            pg_sys::tuplestore_select_read_pointer(self.store, 0);
-            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+            let (store, slot) = (self.store, self.slot);
+            raw::guarded(|| {
+                raw::tuplestore_select_read_pointer(store, 0);
+                raw::ExecDropSingleTupleTableSlot(slot);
+            });
         }
     }
 }
@@ -162,9 +167,15 @@ unsafe fn each(
 ) {
     unsafe {
         let rows = Transition::open(store, descriptor);
-        let memory = Context::within_current(c"affiliate rows");
+        // few rows need little, and the server frees it after the statement
+        let is_large = pg_sys::tuplestore_tuple_count(store) > ROWS_PER_RESET;
+        let memory = is_large.then(|| Context::within_current(c"affiliate rows"));
         let mut count = 0;
         while rows.next() {
+            let Some(memory) = &memory else {
+                body(rows.slot);
+                continue;
+            };
             memory.with(|| body(rows.slot));
             count += 1;
             if count % ROWS_PER_RESET == 0 {
@@ -172,7 +183,9 @@ unsafe fn each(
                 pgrx::check_for_interrupts!();
             }
         }
-        memory.delete();
+        if let Some(memory) = memory {
+            memory.delete();
+        }
         rows.close();
     }
 }

@@ -6,6 +6,7 @@ pub mod memory;
 pub mod numeric;
 pub mod probe;
 mod raise;
+pub mod raw;
 pub mod relations;
 pub mod rights;
 pub mod spi;

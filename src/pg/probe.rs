@@ -8,6 +8,7 @@
 use pgrx::pg_sys;
 
 use super::memory::Context;
+use super::raw;
 use super::text::attribute;
 
 /// An open heap and index.
@@ -100,50 +101,55 @@ impl Probe {
             Lock::Read => pg_sys::AccessShareLock,
             Lock::Write => pg_sys::RowExclusiveLock,
         } as pg_sys::LOCKMODE;
-        unsafe {
-            let heap = pg_sys::table_open(heap, lock);
-            let index = pg_sys::index_open(index, lock);
-            let slot = pg_sys::table_slot_create(heap, std::ptr::null_mut());
-            let snapshot = &raw mut pg_sys::SnapshotSelfData;
-            #[cfg(not(feature = "pg18"))]
-            let scan = pg_sys::index_beginscan(heap, index, snapshot, keys as i32, 0);
-            #[cfg(feature = "pg18")]
-            let scan = pg_sys::index_beginscan(
-                heap,
-                index,
-                snapshot,
-                std::ptr::null_mut(),
-                keys as i32,
-                0,
-            );
-            Self {
-                home: Context::current(),
-                heap,
-                index,
-                slot,
-                scan,
-                keys,
-            }
+        let home = Context::current();
+        let (heap, index, slot, scan) = unsafe {
+            raw::guarded(|| {
+                let heap = raw::table_open(heap, lock);
+                let index = raw::index_open(index, lock);
+                let slot = raw::table_slot_create(heap, std::ptr::null_mut());
+                let snapshot = &raw mut pg_sys::SnapshotSelfData;
+                #[cfg(not(feature = "pg18"))]
+                let scan = raw::index_beginscan(heap, index, snapshot, keys as i32, 0);
+                #[cfg(feature = "pg18")]
+                let scan = raw::index_beginscan(
+                    heap,
+                    index,
+                    snapshot,
+                    std::ptr::null_mut(),
+                    keys as i32,
+                    0,
+                );
+                (heap, index, slot, scan)
+            })
+        };
+        Self {
+            home,
+            heap,
+            index,
+            slot,
+            scan,
+            keys,
         }
     }
 
-    /// Starts over with other keys.
-    pub fn seek(&mut self, keys: &mut [Key]) {
+    /// Starts over with other keys and returns whether there is a row, whose attributes are
+    /// read by [`Probe::get`]. A hash index returns rows that merely share the hash: the caller
+    /// compares.
+    pub fn seek(&mut self, keys: &mut [Key]) -> bool {
         debug_assert_eq!(keys.len(), self.keys);
+        let keys_ptr = keys.as_mut_ptr().cast::<pg_sys::ScanKeyData>();
+        let (count, none) = (keys.len() as i32, std::ptr::null_mut());
+        let (scan, slot) = (self.scan, self.slot);
         self.home.with(|| unsafe {
-            let keys_ptr = keys.as_mut_ptr().cast::<pg_sys::ScanKeyData>();
-            pg_sys::index_rescan(
-                self.scan,
-                keys_ptr,
-                keys.len() as i32,
-                std::ptr::null_mut(),
-                0,
-            );
-        });
+            raw::guarded(|| {
+                raw::index_rescan(scan, keys_ptr, count, none, 0);
+                let forward = pg_sys::ScanDirection::ForwardScanDirection;
+                raw::index_getnext_slot(scan, forward, slot)
+            })
+        })
     }
 
-    /// The next row, whose attributes are read by [`Probe::get`]. A hash index returns rows
-    /// that merely share the hash: the caller compares.
+    /// The next row.
     pub fn next(&mut self) -> bool {
         self.home.with(|| unsafe {
             let forward = pg_sys::ScanDirection::ForwardScanDirection;
@@ -163,11 +169,14 @@ impl Drop for Probe {
         if std::thread::panicking() {
             return;
         }
+        let (heap, index, slot, scan) = (self.heap, self.index, self.slot, self.scan);
         unsafe {
-            pg_sys::index_endscan(self.scan);
-            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
-            pg_sys::index_close(self.index, pg_sys::NoLock as _);
-            pg_sys::table_close(self.heap, pg_sys::NoLock as _);
+            raw::guarded(|| {
+                raw::index_endscan(scan);
+                raw::ExecDropSingleTupleTableSlot(slot);
+                raw::index_close(index, pg_sys::NoLock as _);
+                raw::table_close(heap, pg_sys::NoLock as _);
+            });
         }
     }
 }

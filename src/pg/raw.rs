@@ -1,0 +1,121 @@
+//! Several calls of the server under one guard.
+//!
+//! Every function of `pg_sys` is guarded against the server's long jumps by itself, which costs
+//! as much as many of these functions do. Those that every payment needs, one after the other,
+//! are declared here without a guard and called within [`guarded`]: a long jump leaves the whole
+//! closure, so nothing in it may own anything.
+
+use std::ffi::c_int;
+
+use pgrx::pg_sys::{
+    EState, IndexScanDesc, LOCKMODE, MemoryContext, Oid, Relation, ResultRelInfo, ScanDirection,
+    ScanKey, Snapshot, TupleDesc, TupleTableSlot, TupleTableSlotOps, Tuplestorestate,
+};
+
+unsafe extern "C-unwind" {
+    pub fn table_open(relation: Oid, lock: LOCKMODE) -> Relation;
+    pub fn table_close(relation: Relation, lock: LOCKMODE);
+    pub fn index_open(relation: Oid, lock: LOCKMODE) -> Relation;
+    pub fn index_close(relation: Relation, lock: LOCKMODE);
+    pub fn table_slot_create(
+        relation: Relation,
+        list: *mut *mut pgrx::pg_sys::List,
+    ) -> *mut TupleTableSlot;
+    #[cfg(not(feature = "pg18"))]
+    pub fn index_beginscan(
+        heap: Relation,
+        index: Relation,
+        snapshot: Snapshot,
+        keys: c_int,
+        order_bys: c_int,
+    ) -> IndexScanDesc;
+    #[cfg(feature = "pg18")]
+    pub fn index_beginscan(
+        heap: Relation,
+        index: Relation,
+        snapshot: Snapshot,
+        instrument: *mut pgrx::pg_sys::IndexScanInstrumentation,
+        keys: c_int,
+        order_bys: c_int,
+    ) -> IndexScanDesc;
+    pub fn index_rescan(
+        scan: IndexScanDesc,
+        keys: ScanKey,
+        count: c_int,
+        order_bys: ScanKey,
+        order_count: c_int,
+    );
+    pub fn index_getnext_slot(
+        scan: IndexScanDesc,
+        direction: ScanDirection::Type,
+        slot: *mut TupleTableSlot,
+    ) -> bool;
+    pub fn index_endscan(scan: IndexScanDesc);
+    pub fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
+    pub fn MakeSingleTupleTableSlot(
+        descriptor: TupleDesc,
+        ops: *const TupleTableSlotOps,
+    ) -> *mut TupleTableSlot;
+    pub fn tuplestore_alloc_read_pointer(store: *mut Tuplestorestate, flags: c_int) -> c_int;
+    pub fn tuplestore_select_read_pointer(store: *mut Tuplestorestate, pointer: c_int);
+    pub fn tuplestore_rescan(store: *mut Tuplestorestate);
+    pub fn CreateExecutorState() -> *mut EState;
+    pub fn FreeExecutorState(executor: *mut EState);
+    pub fn MemoryContextAllocZero(context: MemoryContext, size: usize) -> *mut std::ffi::c_void;
+    pub fn InitResultRelInfo(
+        target: *mut ResultRelInfo,
+        relation: Relation,
+        index: u32,
+        root: *mut ResultRelInfo,
+        options: c_int,
+    );
+    pub fn ExecOpenIndices(target: *mut ResultRelInfo, speculative: bool);
+    pub fn ExecConstraints(
+        target: *mut ResultRelInfo,
+        slot: *mut TupleTableSlot,
+        executor: *mut EState,
+    );
+    pub fn heap_multi_insert(
+        relation: Relation,
+        slots: *mut *mut TupleTableSlot,
+        count: c_int,
+        command: u32,
+        options: c_int,
+        state: pgrx::pg_sys::BulkInsertState,
+    );
+    pub fn GetCurrentCommandId(used: bool) -> u32;
+    #[cfg(feature = "pg15")]
+    pub fn ExecInsertIndexTuples(
+        target: *mut ResultRelInfo,
+        slot: *mut TupleTableSlot,
+        executor: *mut EState,
+        update: bool,
+        no_duplicate_error: bool,
+        conflict: *mut bool,
+        arbiters: *mut pgrx::pg_sys::List,
+    ) -> *mut pgrx::pg_sys::List;
+    #[cfg(not(feature = "pg15"))]
+    pub fn ExecInsertIndexTuples(
+        target: *mut ResultRelInfo,
+        slot: *mut TupleTableSlot,
+        executor: *mut EState,
+        update: bool,
+        no_duplicate_error: bool,
+        conflict: *mut bool,
+        arbiters: *mut pgrx::pg_sys::List,
+        only_summarizing: bool,
+    ) -> *mut pgrx::pg_sys::List;
+    pub fn RelationIdGetRelation(relation: Oid) -> Relation;
+    pub fn RelationClose(relation: Relation);
+    pub fn ReadBuffer(relation: Relation, block: u32) -> c_int;
+    pub fn LockBuffer(buffer: c_int, mode: c_int);
+    pub fn UnlockReleaseBuffer(buffer: c_int);
+}
+
+/// Runs calls of the functions above; an error of the server leaves as one of ours does.
+///
+/// # Safety
+/// `body` must own nothing that is dropped, and call nothing that unwinds.
+pub unsafe fn guarded<T>(body: impl FnOnce() -> T) -> T {
+    unsafe { pgrx::pg_sys::ffi::pg_guard_ffi_boundary(body) }
+}

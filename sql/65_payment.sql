@@ -44,7 +44,7 @@ ALTER TABLE affiliate.program ADD COLUMN restored_after bigint REFERENCES affili
 COMMENT ON COLUMN affiliate.program.restored_after IS 'Always NULL: its foreign key makes pg_restore load payments before programmes';
 
 CREATE VIEW affiliate.binding_health AS
-SELECT b.id AS binding_id, b.payments, b.table_name, b.detached_at, r.relid::regclass AS relation,
+SELECT b.id AS binding_id, b.bound AS payments, b.table_name, b.detached_at, r.relid::regclass AS relation,
     t.tgname AS trigger_name,
     CASE t.tgenabled WHEN 'O' THEN 'enabled' WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' END
         AS trigger_state,
@@ -55,15 +55,21 @@ SELECT b.id AS binding_id, b.payments, b.table_name, b.detached_at, r.relid::reg
         WHEN t.tgenabled = 'D' THEN 'trigger ' || w.name || ' is disabled on ' || r.relid::regclass
         WHEN b.replica AND t.tgenabled <> 'A' OR t.tgenabled = 'R'
             THEN 'trigger ' || w.name || ' does not fire for every session on ' || r.relid::regclass
-        WHEN EXISTS (SELECT FROM unnest(ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key)
-                WITH ORDINALITY AS m (name, n)
+        WHEN EXISTS (SELECT FROM unnest(b.columns) WITH ORDINALITY AS m (name, n)
             WHERE m.name IS NOT NULL
                 AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
                     AND (a.attname = m.name OR b.table_oid = c.oid AND a.attnum = b.attnums[m.n])))
             THEN 'a mapped column is gone'
     END AS problem
-FROM affiliate.binding b
-    LEFT JOIN pg_class c ON c.oid = b.payments
+FROM (
+    SELECT id, payments, table_oid, table_name, detached_at, replica, attnums,
+        ARRAY[customer, amount, currency, paid_at, refunded, product] || payment_key
+    FROM affiliate.binding
+    UNION ALL
+    SELECT binding_id, refunds, table_oid, table_name, detached_at, false, attnums,
+        ARRAY[refund_key, amount, currency] || payment_key
+    FROM affiliate.refunds_binding) b (id, bound, table_oid, table_name, detached_at, replica, attnums, columns)
+    LEFT JOIN pg_class c ON c.oid = b.bound
     LEFT JOIN LATERAL (SELECT p.relid, p.isleaf FROM pg_partition_tree(c.oid) p
         UNION SELECT c.oid, true WHERE c.relkind <> 'p') r ON true
     LEFT JOIN LATERAL unnest(CASE
@@ -72,5 +78,6 @@ FROM affiliate.binding b
         WHEN b.replica THEN '{affiliate_row,affiliate_truncate}'
         ELSE '{affiliate_insert,affiliate_update,affiliate_delete,affiliate_truncate}' END) AS w (name) ON c.oid IS NOT NULL
     LEFT JOIN pg_trigger t ON t.tgrelid = r.relid AND t.tgname = w.name
-        AND t.tgfoid IN ('affiliate.post_payments()'::regprocedure, 'affiliate.refuse_truncate()'::regprocedure);
-COMMENT ON VIEW affiliate.binding_health IS 'Each binding, its triggers and their state on every partition, and what is wrong with them';
+        AND t.tgfoid IN ('affiliate.post_payments()'::regprocedure, 'affiliate.post_refunds()'::regprocedure,
+            'affiliate.refuse_truncate()'::regprocedure);
+COMMENT ON VIEW affiliate.binding_health IS 'Each bound table of payments or refunds, its triggers and their state on every partition, and what is wrong with them';

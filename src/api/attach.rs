@@ -3,7 +3,7 @@
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
-use super::host::{Host, Mapped, trigger_names};
+use super::host::{Host, Mapped, triggers};
 use super::programs::require_program;
 use super::referrals::moment;
 use super::{required, required_text};
@@ -244,9 +244,12 @@ fn affiliate_detach(table: Option<pg_sys::Oid>) {
 }
 
 fn drop_triggers(connection: &Connection, table: pg_sys::Oid) {
-    let name = table_name(table);
-    for trigger in trigger_names(connection, table) {
-        let sql = format!("DROP TRIGGER {} ON {name}", quote_ident(&trigger));
+    for (trigger, relation) in triggers(connection, table) {
+        let sql = format!(
+            "DROP TRIGGER {} ON {}",
+            quote_ident(&trigger),
+            table_name(relation)
+        );
         connection.run_once(&sql, Sees::Now, &[]);
     }
 }

@@ -3,7 +3,7 @@
 use pgrx::PgTupleDesc;
 use pgrx::prelude::*;
 
-use crate::ledger::binding::{table_name, type_name};
+use crate::ledger::binding::{regclass, table_name, type_name};
 use crate::pg::error::Problem;
 use crate::pg::relations::Relations;
 use crate::pg::spi::{self, Connection, Sees};
@@ -255,6 +255,13 @@ impl Host {
         columns
     }
 
+    /// The table and the partitions it has.
+    fn truncatable(&self, connection: &Connection) -> Vec<pg_sys::Oid> {
+        const TREE: &str = "SELECT $1::oid UNION SELECT p.relid::oid FROM pg_partition_tree($1) p";
+        let rows = connection.run(TREE, Sees::Now, &[regclass(self.oid)]);
+        (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+    }
+
     /// The triggers of a bound table. Statement triggers cost least; but they see neither what goes
     /// straight into a partition nor what logical replication applies.
     pub fn create_triggers(&self, connection: &Connection, function: &str, replica: bool) {
@@ -281,12 +288,16 @@ impl Host {
                  REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT {body}"
             ));
         }
-        run(format!(
-            "CREATE TRIGGER affiliate_truncate BEFORE TRUNCATE ON {table}
-             FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate()"
-        ));
+        // a partition that comes later has none: TRUNCATE of it alone is found by affiliate_verify()
+        for relation in self.truncatable(connection) {
+            run(format!(
+                "CREATE TRIGGER affiliate_truncate BEFORE TRUNCATE ON {}
+             FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate()",
+                table_name(relation)
+            ));
+        }
         if replica {
-            for name in trigger_names(connection, self.oid) {
+            for (name, _) in triggers(connection, self.oid) {
                 run(format!(
                     "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {}",
                     quote_ident(&name)
@@ -305,13 +316,16 @@ fn has_parents(table: pg_sys::Oid) -> bool {
     })
 }
 
-/// The names of our triggers on a table.
-pub fn trigger_names(connection: &Connection, table: pg_sys::Oid) -> Vec<String> {
-    const NAMES: &str = "
-        SELECT t.tgname::text FROM pg_trigger t
+/// Our triggers on a table and its partitions, but for those that follow from another one.
+pub fn triggers(connection: &Connection, table: pg_sys::Oid) -> Vec<(String, pg_sys::Oid)> {
+    const TRIGGERS: &str = "
+        SELECT t.tgname::text, t.tgrelid FROM pg_trigger t
             JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE t.tgrelid = $1 AND t.tgparentid = 0 AND n.nspname = 'affiliate'
-        ORDER BY t.tgname";
-    let rows = connection.run(NAMES, Sees::Now, &[table.into()]);
-    (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+        WHERE t.tgrelid IN (SELECT $1::oid UNION SELECT r.relid::oid FROM pg_partition_tree($1) r)
+            AND t.tgparentid = 0 AND n.nspname = 'affiliate'
+        ORDER BY t.tgrelid, t.tgname";
+    let rows = connection.run(TRIGGERS, Sees::Now, &[regclass(table)]);
+    (0..rows.len())
+        .filter_map(|row| Some((rows.get(row, 0)?, rows.get(row, 1)?)))
+        .collect()
 }

@@ -25,6 +25,8 @@ pub const OWN_PAYMENTS: i32 = 1;
 
 pub struct Binding {
     pub id: i32,
+    /// The table whose rows `columns` reads: the bound one or a partition of it.
+    relation: pg_sys::Oid,
     /// The bound table; of a partition, the partitioned table above it.
     pub table: pg_sys::Oid,
     pub program: String,
@@ -128,6 +130,14 @@ impl Binding {
         loaded
     }
 
+    /// This binding for rows of the bound table, where it is one for rows of a partition, whose
+    /// attribute numbers may be others.
+    pub fn of_bound_table(self: &Rc<Self>) -> Rc<Self> {
+        let is_partition = self.relation != self.table;
+        let root = is_partition.then(|| Self::of(self.table)).flatten();
+        root.unwrap_or_else(|| Rc::clone(self))
+    }
+
     /// The key of a payment as text, from the texts of its columns.
     pub fn key_text(&self, columns: Vec<String>) -> String {
         key_text(columns)
@@ -216,6 +226,7 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
         .map(|(datum, _)| unsafe { numeric::decode(datum) });
     Binding {
         id,
+        relation: table,
         table: root,
         program: row.get(0, 2).unwrap_or_default(),
         terms: ProgramTerms {

@@ -84,6 +84,7 @@ pub struct Settler {
 
 impl Settler {
     pub fn new(binding: Rc<Binding>) -> Self {
+        let binding = binding.of_bound_table();
         let referrals = Referrals::of(&binding);
         Self {
             binding,

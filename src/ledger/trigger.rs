@@ -53,31 +53,38 @@ pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
     }
 }
 
-/// A row that moves to another partition is deleted there and inserted here, and both events
-/// follow each other: the second one takes up the key that the first one left.
+/// A row that moves to another partition is deleted there and inserted here by one command. The
+/// second event takes up the terms of the key that the first one left; should a trigger of the
+/// host swallow the row in between, there is none.
 unsafe fn post_row(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, event: u32) {
     let (old, new) = (trigger.tg_trigslot, trigger.tg_newslot);
     let key_columns = |slot| unsafe { Row::new(binding, slot) }.key_columns();
+    let header = unsafe { (*trigger.tg_trigtuple).t_data };
     match event {
-        pg_sys::TRIGGER_EVENT_INSERT => match within::take_moved(binding.id) {
-            Some(from) => {
-                let mut changes = Changes::new(binding);
-                changes.moved(from, key_columns(old));
-                changes.finish();
+        pg_sys::TRIGGER_EVENT_INSERT => {
+            let command = || unsafe { pg_sys::HeapTupleHeaderGetCmin(header) };
+            match within::take_moved(binding.id, command) {
+                Some(from) => {
+                    let mut changes = Changes::new(binding);
+                    changes.moved(from, key_columns(old));
+                    changes.finish();
+                }
+                None => insert(binding, |add| add(old)),
             }
-            None => insert(binding, |add| add(old)),
-        },
+        }
         pg_sys::TRIGGER_EVENT_UPDATE => {
             let mut changes = Changes::new(binding);
             unsafe { changes.updated(old, new) };
             changes.finish();
         }
-        _ if unsafe { moved_to_another_partition(trigger.tg_trigtuple) } => {
-            within::remember_moved(binding.id, key_columns(old));
-        }
         _ => {
             let mut changes = Changes::new(binding);
             unsafe { changes.deleted(old) };
+            if unsafe { moved_to_another_partition(trigger.tg_trigtuple) } {
+                changes.has_moved_away = true;
+                let command = unsafe { pg_sys::HeapTupleHeaderGetCmax(header) };
+                within::remember_moved(binding.id, command, key_columns(old));
+            }
             changes.finish();
         }
     }
@@ -218,17 +225,17 @@ fn insert(binding: &Rc<Binding>, rows: impl FnOnce(&mut dyn FnMut(Slot))) {
         }
     });
     inserts.close();
-    settle_all(binding, &others);
+    settle_all(binding, &others, Options::default());
 }
 
-fn settle_all(binding: &Rc<Binding>, payments: &[Vec<String>]) {
+fn settle_all(binding: &Rc<Binding>, payments: &[Vec<String>], options: Options) {
     if payments.is_empty() {
         return;
     }
     as_owner(|| {
         let mut settler = Settler::new(Rc::clone(binding));
         for key_columns in payments {
-            settler.settle(key_columns, Options::default());
+            settler.settle(key_columns, options);
         }
     });
 }
@@ -245,6 +252,8 @@ struct Changes<'a> {
     referrals: Referrals,
     settle: Vec<Vec<String>>,
     moves: Vec<Move>,
+    /// The rows are not deleted but in another partition.
+    has_moved_away: bool,
 }
 
 impl<'a> Changes<'a> {
@@ -255,6 +264,7 @@ impl<'a> Changes<'a> {
             referrals,
             settle: Vec::new(),
             moves: Vec::new(),
+            has_moved_away: false,
         }
     }
 
@@ -310,7 +320,15 @@ impl<'a> Changes<'a> {
 
     fn finish(self) {
         if self.moves.is_empty() {
-            return settle_all(self.binding, &self.settle);
+            let moved_away = self.has_moved_away;
+            return settle_all(
+                self.binding,
+                &self.settle,
+                Options {
+                    moved_away,
+                    ..Options::default()
+                },
+            );
         }
         as_owner(|| {
             let mut settler = Settler::new(Rc::clone(self.binding));
@@ -357,14 +375,12 @@ impl<'a> Changes<'a> {
 
 /// The body of affiliate.refuse_truncate().
 pub fn refuse_truncate(fcinfo: pg_sys::FunctionCallInfo) {
-    unsafe {
-        let table = (*trigger_data(fcinfo).tg_relation).rd_id;
-        if Binding::of(table).is_some_and(|binding| !binding.keeps_deleted) {
-            Problem::TruncateRefused {
-                table: super::binding::table_name(table),
-            }
-            .raise();
-        }
+    let table = unsafe { (*trigger_data(fcinfo).tg_relation).rd_id };
+    let payments =
+        as_owner(|| RefundsTable::attached(table)).map_or(table, |(_, payments)| payments);
+    if Binding::of(payments).is_some_and(|binding| !binding.keeps_deleted || payments != table) {
+        let table = super::binding::table_name(table);
+        Problem::TruncateRefused { table }.raise();
     }
 }
 

@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 
 thread_local! {
     static CHANGED: RefCell<HashSet<(i32, String)>> = RefCell::default();
-    static MOVED: RefCell<Option<(i32, Vec<String>)>> = const { RefCell::new(None) };
+    static MOVED: RefCell<Option<(i32, u32, Vec<String>)>> = const { RefCell::new(None) };
 }
 
 /// Has what a transaction remembers forgotten at its end; once, when the library is loaded.
@@ -34,17 +34,15 @@ pub fn remember(binding_id: i32, key: impl FnOnce() -> String) {
     }
 }
 
-/// Remembers the key columns of a payment that has left its partition.
-pub fn remember_moved(binding_id: i32, key_columns: Vec<String>) {
-    MOVED.replace(Some((binding_id, key_columns)));
+/// Remembers the key columns of a payment that a command has taken out of its partition.
+pub fn remember_moved(binding_id: i32, command: u32, key_columns: Vec<String>) {
+    MOVED.replace(Some((binding_id, command, key_columns)));
 }
 
-/// The key columns of the payment that has just left its partition, if one has.
-pub fn take_moved(binding_id: i32) -> Option<Vec<String>> {
-    MOVED
-        .take()
-        .filter(|(id, _)| *id == binding_id)
-        .map(|(_, key_columns)| key_columns)
+/// The key columns of the payment that the same command has just taken out of its partition.
+pub fn take_moved(binding_id: i32, command: impl FnOnce() -> u32) -> Option<Vec<String>> {
+    let moved = MOVED.take()?;
+    (moved.0 == binding_id && moved.1 == command()).then_some(moved.2)
 }
 
 fn trigger_depth() -> i32 {

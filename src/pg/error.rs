@@ -393,7 +393,7 @@ impl Problem {
             Self::TruncateRefused { table } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "a bound table can't be truncated".to_owned(),
-                format!("TRUNCATE of {table} does not say which commissions it changes."),
+                format!("Commissions of the payments in {table} would have to be reversed."),
                 "Use DELETE, or call affiliate_detach() first.",
             ),
             Self::ThroughFuture { through, today } => report(

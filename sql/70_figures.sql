@@ -1,4 +1,5 @@
--- Figures in constant time: folded totals, plus what came after the mark.
+-- Figures in constant time: folded totals, plus what came after the mark. Without jit: compiling
+-- these statements takes longer than running them.
 
 CREATE TABLE affiliate.fold (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -37,7 +38,7 @@ COMMENT ON TABLE affiliate.conversion IS 'Customers, by their referral, whose co
 
 -- Without sequential scans: where much is new, the planner would read the whole ledger for it.
 CREATE FUNCTION @extschema@.affiliate_maintain() RETURNS bigint
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS 'MODULE_PATHNAME', 'affiliate_maintain_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_maintain()
     IS 'Folds new entries and referrals into the totals and returns how many rows it folded; figures are right, only slower, when it never runs';
@@ -47,7 +48,7 @@ CREATE FUNCTION @extschema@.affiliate_stats(code text) RETURNS TABLE (
     code text, link text, currency text, total_users_referred bigint, total_conversions bigint,
     total_money_spent numeric, total_commission numeric, pending_amount numeric,
     total_payout_amount numeric, processing_amount numeric, paid_amount numeric)
-LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS 'MODULE_PATHNAME', 'affiliate_stats_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_stats(text)
     IS 'The figures of the affiliate of a code, in major units, a row per currency; total_payout_amount is matured and in no payout yet';
@@ -57,7 +58,7 @@ CREATE FUNCTION @extschema@.affiliate_stats() RETURNS TABLE (
     code text, link text, currency text, total_users_referred bigint, total_conversions bigint,
     total_money_spent numeric, total_commission numeric, pending_amount numeric,
     total_payout_amount numeric, processing_amount numeric, paid_amount numeric)
-LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS 'MODULE_PATHNAME', 'affiliate_stats_all_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_stats() IS 'The figures of every affiliate';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_stats() FROM PUBLIC;

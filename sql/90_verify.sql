@@ -2,7 +2,7 @@
 
 CREATE FUNCTION @extschema@.affiliate_verify() RETURNS TABLE (
     check_name text, description text, violations bigint, sample text)
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS 'MODULE_PATHNAME', 'affiliate_verify_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_verify()
     IS 'Every invariant as a count of its violations and one of them as a sample; all zero in a healthy database';

@@ -72,11 +72,16 @@ fn payout_batch(
             SELECT a.id FROM affiliate.affiliate a WHERE a.program = $1 AND a.id > $2 ORDER BY a.id LIMIT $3) n";
     const PAY: &str = "
         WITH open AS MATERIALIZED (
-            SELECT c.affiliate_id, c.currency, c.binding_id, c.payment_key, c.seq, c.amount
-            FROM affiliate.affiliate a JOIN affiliate.commission c ON c.affiliate_id = a.id
-            WHERE a.program = $1 AND a.id > $2 AND a.id <= $3 AND a.status = 'active' AND c.matures_on <= $4
-                AND NOT EXISTS (SELECT FROM affiliate.payout_entry l
-                    WHERE l.binding_id = c.binding_id AND l.payment_key = c.payment_key AND l.seq = c.seq AND l.live)),
+            SELECT a.id AS affiliate_id, c.currency, c.binding_id, c.payment_key, c.seq, c.amount
+            FROM affiliate.affiliate a, LATERAL (
+                SELECT c.currency, c.binding_id, c.payment_key, c.seq, c.amount FROM affiliate.commission c
+                WHERE c.affiliate_id = a.id AND c.matures_on <= $4
+                    AND NOT EXISTS (SELECT FROM affiliate.payout_entry l
+                        WHERE l.binding_id = c.binding_id AND l.payment_key = c.payment_key AND l.seq = c.seq
+                            AND l.live)
+                -- each affiliate by itself, through the indexes, however much there is of the others
+                OFFSET 0) c
+            WHERE a.program = $1 AND a.id > $2 AND a.id <= $3 AND a.status = 'active'),
         due AS (
             SELECT o.affiliate_id, o.currency, sum(o.amount) AS amount, count(*) AS entries,
                 coalesce(t.minimum, p.payout_threshold) AS threshold

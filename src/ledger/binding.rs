@@ -98,12 +98,15 @@ pub struct ReadColumn {
     pub length: i16,
 }
 
+/// Bindings by the table that a trigger is on; `None` for one that is not bound.
+type Known = HashMap<pg_sys::Oid, Option<Rc<Binding>>>;
+
 thread_local! {
-    static KNOWN: RefCell<(u64, HashMap<pg_sys::Oid, Option<Rc<Binding>>>)> = RefCell::default();
+    static KNOWN: RefCell<(u64, Known)> = RefCell::default();
 }
 
 /// The bindings that are remembered, none of them of an older state.
-fn known<T>(body: impl FnOnce(&mut HashMap<pg_sys::Oid, Option<Rc<Binding>>>) -> T) -> T {
+fn known<T>(body: impl FnOnce(&mut Known) -> T) -> T {
     KNOWN.with_borrow_mut(|(generation, map)| {
         if *generation != cache::generation() {
             map.clear();

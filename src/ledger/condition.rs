@@ -183,25 +183,25 @@ pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
 unsafe fn uses_foreign_code(expression: *mut pg_sys::Node) -> bool {
     let printed =
         unsafe { CStr::from_ptr(pg_sys::nodeToString(expression.cast())) }.to_string_lossy();
-    let mut words = printed.split_ascii_whitespace().peekable();
+    let mut words = printed.split_ascii_whitespace();
     while let Some(word) = words.next() {
-        match word {
-            "{COERCETODOMAIN" => return true,
+        let is_foreign = match word {
+            "{COERCETODOMAIN" => true,
             ":funcid" | ":opfuncid" | ":opno" | ":hashfuncid" | ":negfuncid" => {
-                if words.peek().is_some_and(|oid| is_user_oid(oid)) {
-                    return true;
-                }
+                words.next().is_some_and(is_user_oid)
             }
             ":opnos" => {
-                if words
+                // a list in parentheses, whose last word has the closing one at its end
+                let mut last = false;
+                let list = words
                     .by_ref()
-                    .take_while(|w| !w.ends_with(')'))
-                    .any(is_user_oid)
-                {
-                    return true;
-                }
+                    .take_while(|w| !std::mem::replace(&mut last, w.ends_with(')')));
+                list.fold(false, |foreign, oid| foreign || is_user_oid(oid))
             }
-            _ => {}
+            _ => false,
+        };
+        if is_foreign {
+            return true;
         }
     }
     false

@@ -50,7 +50,7 @@ impl Key {
                 strategy as _,
                 pg_sys::InvalidOid,
                 // keys are text under collation "C", integers have none and do not ask
-                pg_sys::Oid::from(pg_sys::C_COLLATION_OID),
+                pg_sys::C_COLLATION_OID,
                 pg_sys::Oid::from(procedure),
                 value,
             );

@@ -96,8 +96,9 @@ COMMENT ON FUNCTION @extschema@.affiliate_set_status(text, text, text)
     IS 'Makes an affiliate active, suspended (earns, is not paid) or closed (earns nothing new, for good)';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_set_status(text, text, text) FROM PUBLIC;
 
+-- VOLATILE, so that it finds a code that the same statement has made
 CREATE FUNCTION @extschema@.affiliate_link(code text) RETURNS text
-LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_link_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_link(text) IS 'The link base of the programme followed by the code';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_link(text) FROM PUBLIC;

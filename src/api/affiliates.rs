@@ -210,7 +210,7 @@ fn affiliate_link(code: Option<String>) -> String {
             SELECT c.code, p.link_base FROM affiliate.code c
                 JOIN affiliate.affiliate a ON a.id = c.affiliate_id JOIN affiliate.program p ON p.name = a.program
             WHERE lower(c.code) = lower($1 COLLATE \"C\")";
-        let rows = connection.run(FIND, Sees::Caller, &[code.trim().into()]);
+        let rows = connection.run(FIND, Sees::Now, &[code.trim().into()]);
         match (rows.get::<String>(0, 0), rows.get::<String>(0, 1)) {
             (Some(code), Some(base)) => code::link(&base, &code),
             _ => Problem::UnknownCode { code }.raise(),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 
-use super::binding::{self, Binding, table_name};
+use super::binding::{self, Binding, row_alias, table_name};
 use super::row::Row;
 use super::settle::{Settler, with_row_slot};
 use crate::domain::record_text;
@@ -44,9 +44,10 @@ fn unposted_or_off(
     let Some(customer) = column_name(binding, binding.columns.customer.column()) else {
         return;
     };
+    let t = row_alias(binding.table);
     let sql = format!(
-        "SELECT t FROM {} t WHERE EXISTS (
-             SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = t.{customer}::text)",
+        "SELECT {t} FROM {} {t} WHERE EXISTS (
+             SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = {t}.{customer}::text)",
         table_name(binding.table)
     );
     spi::connect(|connection| {
@@ -88,13 +89,14 @@ fn without_payment(
     let Some(customer) = column_name(binding, binding.columns.customer.column()) else {
         return;
     };
+    let t = row_alias(binding.table);
     let sql = format!(
         "SELECT DISTINCT s.payment_key FROM (
              SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $2
              GROUP BY c.payment_key, c.referral_id, c.currency
              HAVING sum(c.amount) <> 0 OR sum(c.base - c.base_before) <> 0) s
-         WHERE NOT EXISTS (SELECT FROM {} t WHERE {} = s.payment_key AND EXISTS (
-             SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = t.{customer}::text))",
+         WHERE NOT EXISTS (SELECT FROM {} {t} WHERE {} = s.payment_key AND EXISTS (
+             SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = {t}.{customer}::text))",
         table_name(binding.table),
         key_sql(binding),
     );
@@ -133,14 +135,15 @@ pub fn key_columns(binding: &Binding, key: &str) -> Option<Vec<String>> {
     }
 }
 
-/// The key of row `t` as text, in SQL.
+/// The key of a row as text, in SQL; the row has the name of [`row_alias`].
 pub fn key_sql(binding: &Binding) -> String {
+    let t = row_alias(binding.table);
     let columns: Vec<String> = binding
         .columns
         .key
         .iter()
         .filter_map(|column| column_name(binding, Some(*column)))
-        .map(|name| format!("t.{name}::text"))
+        .map(|name| format!("{t}.{name}::text"))
         .collect();
     if columns.len() == 1 {
         columns.join("")

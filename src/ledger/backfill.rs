@@ -5,7 +5,7 @@ use std::rc::Rc;
 use pgrx::datum::DatumWithOid;
 
 use super::audit::{column_name, key_sql};
-use super::binding::{self, Binding, table_name};
+use super::binding::{self, Binding, row_alias, table_name};
 use super::insert::{Inserted, Inserts};
 use super::row::Row;
 use super::settle::{Counts, Options, Settler, with_row_slot};
@@ -30,13 +30,14 @@ pub fn post_missing(binding: &Rc<Binding>, window: Window, limit: i64, counts: &
     let Some(customer) = column_name(binding, binding.columns.customer.column()) else {
         return;
     };
+    let t = row_alias(binding.table);
     let sql = format!(
-        "SELECT t FROM {} t
-         WHERE EXISTS (SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = t.{customer}::text)
+        "SELECT {t} FROM {} {t}
+         WHERE EXISTS (SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = {t}.{customer}::text)
              AND NOT EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = $2 AND c.payment_key = {})
              AND NOT EXISTS (SELECT FROM affiliate.quarantine q
                  WHERE q.binding_id = $2 AND q.payment_key = {} AND q.resolved_at IS NULL)
-         FOR NO KEY UPDATE OF t",
+         FOR NO KEY UPDATE OF {t}",
         table_name(binding.table),
         key_sql(binding),
         key_sql(binding),

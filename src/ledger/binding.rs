@@ -162,7 +162,8 @@ const LOAD: &str = "
         ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key,
         b.paid_when, b.paid_when_columns, b.paid_when_attnums,
         (SELECT array_agg(a.id) FROM affiliate.affiliate a WHERE a.program = b.program AND a.status = 'closed'),
-        EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id)
+        EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
+        (parse_ident(b.table_name))[2]
     FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
     WHERE b.detached_at IS NULL
         AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
@@ -200,7 +201,8 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
             let found = resolver.column(name, numbers.get(n).copied().unwrap_or(0));
             (name.clone(), found.column().map_or(0, |c| c.attnum))
         });
-        Condition::new(table, sql, columns.collect())
+        let name: String = row.get(0, 18).unwrap_or_default();
+        Condition::new(table, &name, sql, columns.collect())
     });
 
     let mut attnums: Vec<i16> = [customer, amount, currency, paid_at, refunded]
@@ -272,8 +274,23 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
     }
 }
 
+/// A name for a row of a table that none of its columns has: `SELECT t` is the row only where
+/// there is no column `t`.
+pub fn row_alias(table: pg_sys::Oid) -> String {
+    let mut alias = String::from("t");
+    let is_column = |name: &str| {
+        let name = std::ffi::CString::new(name).unwrap_or_default();
+        unsafe { pg_sys::get_attnum(table, name.as_ptr()) != 0 }
+    };
+    while is_column(&alias) {
+        alias.push('_');
+    }
+    alias
+}
+
 /// `SELECT t FROM the table t WHERE its key is the parameters`, through the key's index.
 pub fn select_row(table: pg_sys::Oid, key: &[Column], resolver: &Resolver) -> String {
+    let t = row_alias(table);
     let conditions: Vec<String> = key
         .iter()
         .enumerate()
@@ -281,11 +298,15 @@ pub fn select_row(table: pg_sys::Oid, key: &[Column], resolver: &Resolver) -> St
             let name = resolver.root_name_of(column.attnum);
             let type_name = type_name(column.type_oid);
             let equals = equality(column.type_oid);
-            format!("t.{} {equals} ${}::{type_name}", quote_ident(&name), n + 1)
+            format!(
+                "{t}.{} {equals} ${}::{type_name}",
+                quote_ident(&name),
+                n + 1
+            )
         })
         .collect();
     format!(
-        "SELECT t FROM {} t WHERE {}",
+        "SELECT {t} FROM {} {t} WHERE {}",
         table_name(table),
         conditions.join(" AND ")
     )

@@ -36,9 +36,10 @@ pub enum Outcome {
 pub type Reads = Vec<(String, i16)>;
 
 impl Condition {
-    /// Prepares a condition for a table; `columns` are the names by which it knows the
+    /// Prepares a condition for a table; `name` is what it was called when the condition was
+    /// written, `columns` are the names by which it knows the
     /// columns, and their attribute numbers in this table, 0 where one is gone.
-    pub fn new(table: pg_sys::Oid, sql: String, columns: Reads) -> Self {
+    pub fn new(table: pg_sys::Oid, name: &str, sql: String, columns: Reads) -> Self {
         let attnums = columns
             .iter()
             .map(|(_, attnum)| *attnum)
@@ -51,7 +52,7 @@ impl Condition {
                 broken: format!("column \"{name}\" is gone"),
             };
         }
-        match in_subtransaction(|| Compiled::new(table, &sql, &columns)) {
+        match in_subtransaction(|| Compiled::new(table, name, &sql, &columns)) {
             Ok(Ok(compiled)) => Self {
                 attnums,
                 compiled: Some(compiled),
@@ -93,10 +94,15 @@ impl Condition {
 }
 
 impl Compiled {
-    fn new(table: pg_sys::Oid, sql: &str, columns: &Reads) -> Result<Self, &'static str> {
+    fn new(
+        table: pg_sys::Oid,
+        name: &str,
+        sql: &str,
+        columns: &Reads,
+    ) -> Result<Self, &'static str> {
         let context = Context::of_session(c"affiliate condition");
         let (expression, econtext, can_fail) = context.with(|| unsafe {
-            let expression = parse(table, sql, columns)?;
+            let expression = parse(table, name, sql, columns)?;
             let expression = pg_sys::expression_planner(expression.cast());
             let can_fail = pg_sys::contain_leaked_vars(expression.cast());
             let state = pg_sys::ExecInitExpr(expression, std::ptr::null_mut());
@@ -144,7 +150,8 @@ pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
         Problem::UnusableCondition { sql, why }.raise()
     };
     // what the parser objects to is said as our own error, with a remedy
-    let parsed = in_subtransaction(|| unsafe { parse(table, sql, &Vec::new()) });
+    let name = unsafe { CStr::from_ptr(pg_sys::get_rel_name(table)) }.to_string_lossy();
+    let parsed = in_subtransaction(|| unsafe { parse(table, &name, sql, &Vec::new()) });
     let expression = match parsed {
         Ok(Ok(expression)) => expression,
         Ok(Err(why)) => refuse(why.to_owned()),
@@ -213,9 +220,11 @@ fn is_user_oid(word: &str) -> bool {
         .is_ok_and(|oid| oid >= pg_sys::FirstNormalObjectId)
 }
 
-/// Parses a condition over a table whose columns have the names in `renamed` where it has them.
+/// Parses a condition over a table that is called `name` and whose columns have the names in
+/// `renamed` where it has them.
 unsafe fn parse(
     table: pg_sys::Oid,
+    name: &str,
     sql: &str,
     renamed: &Reads,
 ) -> Result<*mut pg_sys::Node, &'static str> {
@@ -251,10 +260,8 @@ unsafe fn parse(
         let relation = pg_sys::relation_open(table, pg_sys::AccessShareLock as _);
         let state = pg_sys::make_parsestate(std::ptr::null_mut());
         (*state).p_sourcetext = source.as_ptr();
-        let alias = pg_sys::makeAlias(
-            pg_sys::get_rel_name(table),
-            column_names(table, relation, renamed),
-        );
+        let name = CString::new(name).unwrap_or_default();
+        let alias = pg_sys::makeAlias(name.as_ptr(), column_names(table, relation, renamed));
         let item = pg_sys::addRangeTableEntryForRelation(
             state,
             relation,

@@ -9,7 +9,7 @@ use crate::domain::money;
 use crate::domain::settlement::{Account, Posting, Standing};
 use crate::pg::memory::Context;
 use crate::pg::numeric;
-use crate::pg::probe::{Key, Lock, Probe};
+use crate::pg::probe::{Key, Lock, Probe, Text};
 use crate::pg::raw;
 use crate::pg::relations::Relations;
 use crate::pg::text::text_datum;
@@ -75,20 +75,19 @@ impl Reader {
         }
     }
 
-    fn seek(&mut self, binding_id: i32, payment_key: &str) -> bool {
-        let key = text_datum(payment_key);
-        self.probe
-            .seek(&mut [Key::integer(1, binding_id), Key::text(2, key)])
-    }
-
     pub fn has_entries(&mut self, binding_id: i32, payment_key: &str) -> bool {
-        self.seek(binding_id, payment_key)
+        let key = Text::new(payment_key);
+        self.probe
+            .seek([Key::integer(1, binding_id), Key::text(2, &key)])
     }
 
     /// The entries of a payment, summed up in their order.
     pub fn entries(&mut self, binding_id: i32, payment_key: &str) -> Entries {
         let mut entries = Entries::default();
-        let mut is_row = self.seek(binding_id, payment_key);
+        let key = Text::new(payment_key);
+        let mut is_row = self
+            .probe
+            .seek([Key::integer(1, binding_id), Key::text(2, &key)]);
         while is_row {
             self.add_entry(&mut entries);
             is_row = self.probe.next();

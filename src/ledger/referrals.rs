@@ -2,15 +2,14 @@
 
 use std::rc::Rc;
 
-use pgrx::{FromDatum, pg_sys};
+use pgrx::FromDatum;
 use rustc_hash::FxHashMap;
 
 use super::binding::Binding;
 use crate::domain::settlement::Account;
 use crate::pg::memory::Context;
-use crate::pg::probe::{Key, Lock, Probe};
+use crate::pg::probe::{Key, Lock, Probe, Text};
 use crate::pg::relations::Relations;
-use crate::pg::text::text_datum;
 
 /// Customers have keys of at most this many bytes; longer ones are referred by nobody.
 pub const MAX_CUSTOMER_LENGTH: usize = 256;
@@ -80,9 +79,9 @@ impl Referrals {
         let text_is = |probe: &Probe, column, expected| unsafe {
             <&str>::from_datum(probe.get(column), false) == Some(expected)
         };
-        let key = text_datum(customer);
+        let key = Text::new(customer);
         let mut found = None;
-        let mut is_row = probe.seek(&mut [Key::hashed_text(1, key)]);
+        let mut is_row = probe.seek([Key::hashed_text(1, &key)]);
         while is_row {
             if text_is(probe, column::CUSTOMER, customer)
                 && text_is(probe, column::PROGRAM, &self.binding.program)
@@ -100,9 +99,6 @@ impl Referrals {
                 break;
             }
             is_row = probe.next();
-        }
-        unsafe {
-            pg_sys::pfree(key.cast_mut_ptr());
         }
         found
     }

@@ -10,10 +10,10 @@ use crate::domain::currency::Currency;
 use crate::domain::fault::Fault;
 use crate::domain::money;
 use crate::pg::numeric::{self, Unfit};
-use crate::pg::probe::{Key, Lock, Probe};
+use crate::pg::probe::{Key, Lock, Probe, Text};
 use crate::pg::relations::Relations;
 use crate::pg::spi::{self, Rows, Sees};
-use crate::pg::text::{attribute, text_datum};
+use crate::pg::text::attribute;
 
 /// An attached table of refunds.
 pub struct RefundsTable {
@@ -195,11 +195,11 @@ impl Recorded {
     /// What is refunded of a payment on balance, in the unit of the binding's amounts; `None`
     /// if nothing was ever recorded.
     pub fn of_payment(&mut self, binding_id: i32, payment_key: &str) -> Option<Decimal> {
-        let key = text_datum(payment_key);
+        let key = Text::new(payment_key);
         let mut sum = None;
         let mut is_row = self
             .probe
-            .seek(&mut [Key::integer(1, binding_id), Key::text(2, key)]);
+            .seek([Key::integer(1, binding_id), Key::text(2, &key)]);
         while is_row {
             let amount =
                 unsafe { numeric::decode(self.probe.get(column::AMOUNT)) }.unwrap_or_default();
@@ -212,9 +212,6 @@ impl Recorded {
             };
             sum = Some(sum.unwrap_or(Decimal::ZERO) + signed);
             is_row = self.probe.next();
-        }
-        unsafe {
-            pg_sys::pfree(key.cast_mut_ptr());
         }
         sum
     }

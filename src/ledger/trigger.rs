@@ -136,19 +136,22 @@ unsafe fn post_statement(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, e
 struct Transition {
     store: *mut pg_sys::Tuplestorestate,
     slot: Slot,
+    count: i64,
 }
 
 impl Transition {
     unsafe fn open(store: *mut pg_sys::Tuplestorestate, descriptor: pg_sys::TupleDesc) -> Self {
         unsafe {
-            let slot = raw::guarded(|| {
+            let (slot, count) = raw::guarded(|| {
                 let flags = pg_sys::EXEC_FLAG_REWIND as i32;
                 let pointer = raw::tuplestore_alloc_read_pointer(store, flags);
                 raw::tuplestore_select_read_pointer(store, pointer);
                 raw::tuplestore_rescan(store);
-                raw::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple)
+                let ops = &raw const pg_sys::TTSOpsMinimalTuple;
+                let slot = raw::MakeSingleTupleTableSlot(descriptor, ops);
+                (slot, raw::tuplestore_tuple_count(store))
             });
-            Self { store, slot }
+            Self { store, slot, count }
         }
     }
 
@@ -175,7 +178,7 @@ unsafe fn each(
     unsafe {
         let rows = Transition::open(store, descriptor);
         // few rows need little, and the server frees it after the statement
-        let is_large = pg_sys::tuplestore_tuple_count(store) > ROWS_PER_RESET;
+        let is_large = rows.count > ROWS_PER_RESET;
         let memory = is_large.then(|| Context::within_current(c"affiliate rows"));
         let mut count = 0;
         while rows.next() {

@@ -32,68 +32,69 @@ pub enum Lock {
 }
 
 /// One equality of an index probe.
-#[repr(transparent)]
+#[derive(Clone, Copy)]
 pub struct Key {
-    data: pg_sys::ScanKeyData,
+    attribute: i16,
+    strategy: u32,
+    procedure: u32,
+    value: pg_sys::Datum,
 }
 
 impl Key {
-    /// # Safety
-    /// `value` must be of the type of the index column and outlive the probe that uses it.
-    unsafe fn new(attribute: i16, strategy: u32, procedure: u32, value: pg_sys::Datum) -> Self {
-        let mut data = pg_sys::ScanKeyData::default();
-        unsafe {
-            pg_sys::ScanKeyEntryInitialize(
-                &mut data,
-                0,
-                attribute,
-                strategy as _,
-                pg_sys::InvalidOid,
-                // keys are text under collation "C", integers have none and do not ask
-                pg_sys::C_COLLATION_OID,
-                pg_sys::Oid::from(procedure),
-                value,
-            );
-        }
-        Self { data }
-    }
-
-    /// A text column of a hash index.
-    pub fn hashed_text(attribute: i16, value: pg_sys::Datum) -> Self {
-        unsafe {
-            Self::new(
-                attribute,
-                pg_sys::HTEqualStrategyNumber,
-                pg_sys::F_TEXTEQ,
-                value,
-            )
+    /// A text column of a hash index. The text must outlive the reading of its rows.
+    pub fn hashed_text(attribute: i16, text: &Text) -> Self {
+        Self {
+            attribute,
+            strategy: pg_sys::HTEqualStrategyNumber,
+            procedure: pg_sys::F_TEXTEQ,
+            value: text.datum(),
         }
     }
 
-    /// A text column of a B-tree.
-    pub fn text(attribute: i16, value: pg_sys::Datum) -> Self {
-        unsafe {
-            Self::new(
-                attribute,
-                pg_sys::BTEqualStrategyNumber,
-                pg_sys::F_TEXTEQ,
-                value,
-            )
+    /// A text column of a B-tree. The text must outlive the reading of its rows.
+    pub fn text(attribute: i16, text: &Text) -> Self {
+        let strategy = pg_sys::BTEqualStrategyNumber;
+        Self {
+            strategy,
+            ..Self::hashed_text(attribute, text)
         }
     }
 
     /// An integer column of a B-tree.
     pub fn integer(attribute: i16, value: i32) -> Self {
-        unsafe {
-            Self::new(
-                attribute,
-                pg_sys::BTEqualStrategyNumber,
-                pg_sys::F_INT4EQ,
-                value.into(),
-            )
+        Self {
+            attribute,
+            strategy: pg_sys::BTEqualStrategyNumber,
+            procedure: pg_sys::F_INT4EQ,
+            value: value.into(),
         }
     }
 }
+
+/// A text of the server, in memory of our own.
+pub struct Text(Vec<u32>);
+
+impl Text {
+    pub fn new(text: &str) -> Self {
+        let size = pg_sys::VARHDRSZ + text.len();
+        let mut words = vec![0u32; size.div_ceil(size_of::<u32>())];
+        unsafe {
+            let bytes = words.as_mut_ptr().cast::<u8>();
+            pgrx::set_varsize_4b(bytes.cast(), size as i32);
+            bytes
+                .add(pg_sys::VARHDRSZ)
+                .copy_from_nonoverlapping(text.as_ptr(), text.len());
+        }
+        Self(words)
+    }
+
+    fn datum(&self) -> pg_sys::Datum {
+        pg_sys::Datum::from(self.0.as_ptr())
+    }
+}
+
+/// The most columns that a probe compares.
+const MAX_KEYS: usize = 2;
 
 impl Probe {
     pub fn open(heap: pg_sys::Oid, index: pg_sys::Oid, keys: usize, lock: Lock) -> Self {
@@ -135,14 +136,27 @@ impl Probe {
     /// Starts over with other keys and returns whether there is a row, whose attributes are
     /// read by [`Probe::get`]. A hash index returns rows that merely share the hash: the caller
     /// compares.
-    pub fn seek(&mut self, keys: &mut [Key]) -> bool {
-        debug_assert_eq!(keys.len(), self.keys);
-        let keys_ptr = keys.as_mut_ptr().cast::<pg_sys::ScanKeyData>();
-        let (count, none) = (keys.len() as i32, std::ptr::null_mut());
-        let (scan, slot) = (self.scan, self.slot);
+    pub fn seek<const N: usize>(&mut self, keys: [Key; N]) -> bool {
+        const { assert!(N <= MAX_KEYS) };
+        debug_assert_eq!(N, self.keys);
+        let (scan, slot, none) = (self.scan, self.slot, std::ptr::null_mut());
         self.home.with(|| unsafe {
             raw::guarded(|| {
-                raw::index_rescan(scan, keys_ptr, count, none, 0);
+                let mut data = [pg_sys::ScanKeyData::default(); MAX_KEYS];
+                for (data, key) in data.iter_mut().zip(keys) {
+                    raw::ScanKeyEntryInitialize(
+                        data,
+                        0,
+                        key.attribute,
+                        key.strategy as _,
+                        pg_sys::InvalidOid,
+                        // texts are under collation "C", integers have none and do not ask
+                        pg_sys::C_COLLATION_OID,
+                        pg_sys::Oid::from(key.procedure),
+                        key.value,
+                    );
+                }
+                raw::index_rescan(scan, data.as_mut_ptr(), N as i32, none, 0);
                 let forward = pg_sys::ScanDirection::ForwardScanDirection;
                 raw::index_getnext_slot(scan, forward, slot)
             })

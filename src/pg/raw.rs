@@ -8,8 +8,9 @@
 use std::ffi::c_int;
 
 use pgrx::pg_sys::{
-    EState, IndexScanDesc, LOCKMODE, MemoryContext, Oid, Relation, ResultRelInfo, ScanDirection,
-    ScanKey, Snapshot, TupleDesc, TupleTableSlot, TupleTableSlotOps, Tuplestorestate,
+    Datum, EState, IndexScanDesc, LOCKMODE, MemoryContext, Oid, Relation, ResultRelInfo,
+    ScanDirection, ScanKey, Snapshot, TupleDesc, TupleTableSlot, TupleTableSlotOps,
+    Tuplestorestate,
 };
 
 unsafe extern "C-unwind" {
@@ -38,6 +39,17 @@ unsafe extern "C-unwind" {
         keys: c_int,
         order_bys: c_int,
     ) -> IndexScanDesc;
+    pub fn ScanKeyEntryInitialize(
+        entry: ScanKey,
+        flags: c_int,
+        attribute: i16,
+        strategy: pgrx::pg_sys::StrategyNumber,
+        subtype: Oid,
+        collation: Oid,
+        procedure: Oid,
+        value: Datum,
+    );
+    pub fn tuplestore_tuple_count(store: *mut Tuplestorestate) -> i64;
     pub fn index_rescan(
         scan: IndexScanDesc,
         keys: ScanKey,

@@ -4,3 +4,8 @@ SET LOCAL search_path TO pg_catalog, pg_temp;
 
 CREATE SCHEMA affiliate;
 COMMENT ON SCHEMA affiliate IS 'Affiliate commissions: programmes, affiliates, referrals, the ledger and payouts';
+
+-- The tables refer to each other without foreign keys. A parallel pg_restore loads the tables of
+-- an extension in any order and would fail at them, and payments must not queue for locks on
+-- what they refer to. Nothing that is referred to is ever deleted, every reference is made by a
+-- function that has just read what it refers to, and affiliate_verify() checks them all.

@@ -32,7 +32,7 @@ COMMENT ON COLUMN affiliate.program.attribution IS 'Which click of a visitor cou
 COMMENT ON COLUMN affiliate.program.attribution_days IS 'For how many days a click counts';
 
 CREATE TABLE affiliate.payout_threshold (
-    program  text COLLATE "C" NOT NULL REFERENCES affiliate.program,
+    program  text COLLATE "C" NOT NULL,
     currency text COLLATE "C" NOT NULL,
     minimum  numeric NOT NULL,
     PRIMARY KEY (program, currency),
@@ -44,15 +44,15 @@ INSERT INTO affiliate.program (name, rate, hold_days, payout_threshold, currency
 VALUES ('default', 0.30, 0, 50, 'USD', 'UTC', 'https://example.com/ref/', 'reject', 'last_click', 30);
 
 -- A dump holds the programme "default" as it was; in the database it is restored into,
--- CREATE EXTENSION has made one already. The one that nobody has joined gives way.
-CREATE FUNCTION affiliate.replace_unused_program() RETURNS trigger
+-- CREATE EXTENSION has made one already, which takes over those terms.
+CREATE FUNCTION affiliate.take_over_program() RETURNS trigger
 LANGUAGE c SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'replace_unused_program';
-COMMENT ON FUNCTION affiliate.replace_unused_program() IS 'Lets a restored programme replace the one that CREATE EXTENSION made';
+AS 'MODULE_PATHNAME', 'take_over_program';
+COMMENT ON FUNCTION affiliate.take_over_program() IS 'Gives the programme "default" the terms of a restored one';
 
-CREATE TRIGGER replace_unused_program BEFORE INSERT ON affiliate.program
-    FOR EACH ROW EXECUTE FUNCTION affiliate.replace_unused_program();
-COMMENT ON TRIGGER replace_unused_program ON affiliate.program IS 'Lets a restored programme replace the one that CREATE EXTENSION made';
+CREATE TRIGGER take_over_program BEFORE INSERT ON affiliate.program
+    FOR EACH ROW WHEN (NEW.name = 'default') EXECUTE FUNCTION affiliate.take_over_program();
+COMMENT ON TRIGGER take_over_program ON affiliate.program IS 'Gives the programme "default" the terms of a restored one';
 
 CREATE FUNCTION @extschema@.affiliate_set_program(
     name text, rate numeric DEFAULT NULL, link_base text DEFAULT NULL,

@@ -5,7 +5,7 @@ CREATE TABLE affiliate.binding (
     payments         regclass NOT NULL,
     table_oid        oid NOT NULL,
     table_name       text NOT NULL,
-    program          text COLLATE "C" NOT NULL REFERENCES affiliate.program,
+    program          text COLLATE "C" NOT NULL,
     payment_key      text[] NOT NULL,
     customer         text NOT NULL,
     amount           text NOT NULL,
@@ -18,6 +18,7 @@ CREATE TABLE affiliate.binding (
     minor_units      boolean NOT NULL,
     paid_when        text,
     paid_when_columns text[] NOT NULL DEFAULT '{}',
+    paid_when_mapped text[] NOT NULL DEFAULT '{}',
     paid_when_attnums smallint[] NOT NULL DEFAULT '{}',
     since            timestamptz,
     on_delete        text COLLATE "C" NOT NULL,
@@ -30,7 +31,7 @@ CREATE TABLE affiliate.binding (
 CREATE UNIQUE INDEX binding_payments ON affiliate.binding (payments);
 COMMENT ON TABLE affiliate.binding IS 'Attached payments tables and the meaning of their columns';
 COMMENT ON COLUMN affiliate.binding.payments IS 'The bound table; dumped by name';
-COMMENT ON COLUMN affiliate.binding.table_oid IS 'Its OID when attnums was written: while both agree, attnums holds and a renamed column is still found; after a restore they differ, and the names hold';
+COMMENT ON COLUMN affiliate.binding.table_oid IS 'Its OID when attnums was written: while both agree, attnums holds, and a renamed column is still found';
 COMMENT ON COLUMN affiliate.binding.table_name IS 'Its qualified name when it was attached, for when it has been dropped';
 COMMENT ON COLUMN affiliate.binding.attnums IS 'Attribute numbers of customer, amount, currency, paid_at, refunded and product, 0 where there is none, then those of the key';
 COMMENT ON COLUMN affiliate.binding.payment_key IS 'Column names of the key, in its order';
@@ -38,12 +39,47 @@ COMMENT ON COLUMN affiliate.binding.currency_code IS 'ISO 4217 code of every row
 COMMENT ON COLUMN affiliate.binding.minor_units IS 'Whether amounts are integers in the minor unit (cents)';
 COMMENT ON COLUMN affiliate.binding.paid_when IS 'SQL condition over the row; its columns are written with the names in paid_when_columns';
 COMMENT ON COLUMN affiliate.binding.paid_when_columns IS 'Names under which paid_when knows the columns paid_when_attnums';
+COMMENT ON COLUMN affiliate.binding.paid_when_mapped IS 'What these columns are called, in a dump';
 COMMENT ON COLUMN affiliate.binding.paid_when_attnums IS 'Attribute numbers that paid_when reads';
 COMMENT ON COLUMN affiliate.binding.since IS 'Payments before it never count';
 COMMENT ON COLUMN affiliate.binding.on_delete IS 'reverse: a deleted payment is reversed to zero; keep: its commission stays';
 COMMENT ON COLUMN affiliate.binding.replica IS 'Whether the table is fed by logical replication: row triggers that always fire';
 COMMENT ON INDEX affiliate.binding_payments IS 'A table is bound once; attached again after a detach it keeps its number, and so its ledger';
 COMMENT ON SEQUENCE affiliate.binding_id_seq IS 'Numbers bindings';
+
+-- In another database columns may have other numbers: whenever a binding is inserted, by attaching
+-- or by pg_restore, they are looked up by name. affiliate_maintain() keeps the names up to date.
+CREATE FUNCTION affiliate.attribute_numbers(relation regclass, names text[]) RETURNS smallint[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT coalesce(array_agg(coalesce(a.attnum, 0::smallint) ORDER BY m.n), '{}')
+    FROM unnest(names) WITH ORDINALITY AS m (name, n)
+        LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = m.name AND NOT a.attisdropped);
+COMMENT ON FUNCTION affiliate.attribute_numbers(regclass, text[]) IS 'The attribute numbers of columns, 0 for none';
+
+CREATE FUNCTION affiliate.attribute_names(relation regclass, numbers smallint[]) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT coalesce(array_agg(a.attname::text ORDER BY m.n), '{}')
+    FROM unnest(numbers) WITH ORDINALITY AS m (number, n)
+        LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attnum = m.number AND m.number > 0
+            AND NOT a.attisdropped);
+COMMENT ON FUNCTION affiliate.attribute_names(regclass, smallint[]) IS 'The names of columns, NULL for none';
+
+CREATE FUNCTION affiliate.number_columns() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.table_oid := NEW.payments;
+    NEW.attnums := affiliate.attribute_numbers(NEW.payments, ARRAY[NEW.customer, NEW.amount, NEW.currency,
+        NEW.paid_at, NEW.refunded, NEW.product] || NEW.payment_key);
+    NEW.paid_when_attnums := affiliate.attribute_numbers(NEW.payments, NEW.paid_when_mapped);
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION affiliate.number_columns() IS 'Looks up the attribute numbers of a new binding';
+CREATE TRIGGER number_columns BEFORE INSERT ON affiliate.binding
+    FOR EACH ROW EXECUTE FUNCTION affiliate.number_columns();
+COMMENT ON TRIGGER number_columns ON affiliate.binding IS 'Looks up the attribute numbers of a new binding';
 
 CREATE FUNCTION affiliate.terms_changed() RETURNS trigger
 LANGUAGE c SET search_path = pg_catalog, pg_temp

@@ -36,12 +36,19 @@ COMMENT ON TRIGGER affiliate_update ON affiliate.payment IS 'Posts the differenc
 COMMENT ON TRIGGER affiliate_delete ON affiliate.payment IS 'Reverses commissions';
 COMMENT ON TRIGGER affiliate_truncate ON affiliate.payment IS 'Refuses TRUNCATE, which tells no trigger which rows are gone';
 
--- pg_dump loads a table after those it references. With this column, payments are loaded
--- before the programmes, and so before affiliates and referrals: the trigger finds no
--- referral during a restore and posts nothing twice.
-ALTER TABLE affiliate.program ADD COLUMN restored_after bigint REFERENCES affiliate.payment,
-    ADD CONSTRAINT program_restored_after CHECK (restored_after IS NULL);
-COMMENT ON COLUMN affiliate.program.restored_after IS 'Always NULL: its foreign key makes pg_restore load payments before programmes';
+-- A restore loads this table with its triggers in place, maybe after the referrals and before
+-- the ledger. What they post then gives way to the entries of the dump.
+CREATE FUNCTION affiliate.make_way_for_restore() RETURNS trigger
+LANGUAGE c SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'make_way_for_restore';
+COMMENT ON FUNCTION affiliate.make_way_for_restore()
+    IS 'When pg_restore loads the ledger or the quarantine: lets go of what the trigger of affiliate.payment has put there before';
+CREATE TRIGGER make_way_for_restore BEFORE INSERT ON affiliate.commission
+    FOR EACH STATEMENT EXECUTE FUNCTION affiliate.make_way_for_restore();
+COMMENT ON TRIGGER make_way_for_restore ON affiliate.commission IS 'Lets the entries of a dump take the place of what was posted while it was restored';
+CREATE TRIGGER make_way_for_restore BEFORE INSERT ON affiliate.quarantine
+    FOR EACH STATEMENT EXECUTE FUNCTION affiliate.make_way_for_restore();
+COMMENT ON TRIGGER make_way_for_restore ON affiliate.quarantine IS 'Lets the rows of a dump take the place of what was put there while it was restored';
 
 CREATE VIEW affiliate.binding_health AS
 SELECT b.id AS binding_id, b.bound AS payments, b.table_name, b.detached_at, r.relid::regclass AS relation,

@@ -128,8 +128,7 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
         .clone()
         .map(|sql| condition::check(table, &required_text("paid_when", Some(sql))))
         .unwrap_or_default();
-    let (condition_names, condition_attnums): (Vec<String>, Vec<i16>) =
-        condition.into_iter().unzip();
+    let condition_names: Vec<String> = condition.into_iter().map(|(name, _)| name).collect();
 
     let since = mapping.since.map(|since| moment("since", Some(since)));
     let name_of = |column: &Option<Mapped>| column.as_ref().map(|column| column.name.clone());
@@ -153,16 +152,16 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
     const BIND: &str = "
         INSERT INTO affiliate.binding AS b (payments, table_oid, table_name, program, payment_key, customer, amount,
             currency, paid_at, refunded, product, attnums, currency_code, minor_units, paid_when, paid_when_columns,
-            paid_when_attnums, since, on_delete, replica)
+            paid_when_mapped, since, on_delete, replica)
         VALUES ($1, $1::oid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT (payments) DO UPDATE SET
             (table_oid, table_name, program, payment_key, customer, amount, currency, paid_at, refunded, product,
-                attnums, currency_code, minor_units, paid_when, paid_when_columns, paid_when_attnums, since,
+                attnums, currency_code, minor_units, paid_when, paid_when_columns, paid_when_mapped, paid_when_attnums, since,
                 on_delete, replica, attached_at, detached_at)
             = (excluded.table_oid, excluded.table_name, excluded.program, excluded.payment_key, excluded.customer,
                 excluded.amount, excluded.currency, excluded.paid_at, excluded.refunded, excluded.product,
                 excluded.attnums, excluded.currency_code, excluded.minor_units, excluded.paid_when,
-                excluded.paid_when_columns, excluded.paid_when_attnums, excluded.since, excluded.on_delete,
+                excluded.paid_when_columns, excluded.paid_when_mapped, excluded.paid_when_attnums, excluded.since, excluded.on_delete,
                 excluded.replica, now(), NULL)
         RETURNING b.id";
     let bound = connection.run(
@@ -183,8 +182,8 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
             currency_code.into(),
             mapping.minor_units.into(),
             mapping.paid_when.into(),
+            condition_names.clone().into(),
             condition_names.into(),
-            condition_attnums.into(),
             timestamptz(since),
             mapping.on_delete.into(),
             mapping.replica.into(),

@@ -1,13 +1,14 @@
 //! The trigger functions, as PostgreSQL calls them.
 
-use pgrx::{FromDatum, pg_sys};
+use std::ffi::CStr;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys;
 
 use super::raw_function;
-use crate::ledger::binding::forget_everywhere;
+use crate::ledger::binding::{OWN_PAYMENTS, RawDatum, forget_everywhere, table_name};
 use crate::ledger::trigger;
-use crate::pg::error::Problem;
 use crate::pg::spi::{self, Sees};
-use crate::pg::text::attribute;
 
 raw_function!(post_payments, pg_finfo_post_payments, |fcinfo| {
     trigger::post_payments(fcinfo);
@@ -30,26 +31,48 @@ raw_function!(terms_changed, pg_finfo_terms_changed, |_| {
 });
 
 raw_function!(
-    replace_unused_program,
-    pg_finfo_replace_unused_program,
+    take_over_program,
+    pg_finfo_take_over_program,
     |fcinfo| unsafe {
-        let context = (*fcinfo).context;
-        if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
-            Problem::NotATrigger.raise();
+        let data = trigger::trigger_data(fcinfo);
+        const TAKE_OVER: &str = "
+        UPDATE affiliate.program p SET (rate, hold_days, payout_threshold, currency, time_zone, link_base,
+            self_referral, attribution, attribution_days, created_at)
+        = (n.rate, n.hold_days, n.payout_threshold, n.currency, n.time_zone, n.link_base,
+            n.self_referral, n.attribution, n.attribution_days, n.created_at)
+        FROM (SELECT ($1::affiliate.program).*) n WHERE p.name = n.name";
+        let row = RawDatum::new(pg_sys::ExecFetchSlotHeapTupleDatum(data.tg_trigslot));
+        let row = DatumWithOid::new(row, (*(*data.tg_relation).rd_att).tdtypeid);
+        let taken_over =
+            spi::connect(|connection| !connection.run(TAKE_OVER, Sees::Now, &[row]).is_empty());
+        // without a tuple, the row is not inserted
+        if taken_over {
+            pg_sys::Datum::null()
+        } else {
+            pg_sys::Datum::from(data.tg_trigtuple)
         }
-        let data = &*context.cast::<pg_sys::TriggerData>();
-        const NAME: i16 = 1;
-        let (name, is_null) = attribute(data.tg_trigslot, NAME);
-        const REPLACE: &str = "
-        DELETE FROM affiliate.program p
-        WHERE p.name = $1 AND NOT EXISTS (SELECT FROM affiliate.affiliate a WHERE a.program = p.name)";
-        spi::connect(|connection| {
-            connection.run(
-                REPLACE,
-                Sees::Now,
-                &[String::from_datum(name, is_null).into()],
-            );
-        });
-        pg_sys::Datum::from(data.tg_trigtuple)
+    }
+);
+
+raw_function!(
+    make_way_for_restore,
+    pg_finfo_make_way_for_restore,
+    |fcinfo| unsafe {
+        let relation = trigger::trigger_data(fcinfo).tg_relation;
+        let name = table_name((*relation).rd_id);
+        let command = pg_sys::debug_query_string;
+        let is_restore = !command.is_null()
+            && CStr::from_ptr(command)
+                .to_string_lossy()
+                .starts_with(&format!("COPY {name} ("));
+        if is_restore {
+            spi::connect(|connection| {
+                // until the payments are there, or before they come
+                connection.run("LOCK TABLE affiliate.payment IN SHARE MODE", Sees::Now, &[]);
+                let sql = format!("DELETE FROM {name} WHERE binding_id = $1");
+                connection.run_once(&sql, Sees::Now, &[OWN_PAYMENTS.into()]);
+            });
+        }
+        pg_sys::Datum::null()
     }
 );

@@ -62,6 +62,28 @@ const CHECKS: &[Check] = &[
                 WHERE r.id = c.referral_id AND r.affiliate_id = c.affiliate_id)",
     },
     Check {
+        name: "references_exist",
+        description: "What refers to a programme, affiliate or binding refers to one that exists",
+        violations: "
+            SELECT format('%s %s', r.kind, r.id) FROM (
+                SELECT 'affiliate', a.id::text FROM affiliate.affiliate a
+                WHERE NOT EXISTS (SELECT FROM affiliate.program p WHERE p.name = a.program)
+                UNION ALL SELECT 'code', c.code FROM affiliate.code c
+                WHERE NOT EXISTS (SELECT FROM affiliate.affiliate a WHERE a.id = c.affiliate_id)
+                UNION ALL SELECT 'referral', r.id::text FROM affiliate.referral r
+                WHERE NOT EXISTS (SELECT FROM affiliate.affiliate a WHERE a.id = r.affiliate_id AND a.program = r.program)
+                UNION ALL SELECT 'binding', b.id::text FROM affiliate.binding b
+                WHERE NOT EXISTS (SELECT FROM affiliate.program p WHERE p.name = b.program)
+                UNION ALL SELECT 'refund', f.id::text FROM affiliate.refund f
+                WHERE NOT EXISTS (SELECT FROM affiliate.binding b WHERE b.id = f.binding_id)
+                UNION ALL SELECT 'payout', o.id::text FROM affiliate.payout o
+                WHERE NOT EXISTS (SELECT FROM affiliate.affiliate a WHERE a.id = o.affiliate_id)
+                UNION ALL SELECT 'entry', format('binding %s, payment %s, entry %s', c.binding_id, c.payment_key, c.seq)
+                FROM affiliate.commission c
+                WHERE NOT EXISTS (SELECT FROM affiliate.binding b WHERE b.id = c.binding_id)
+            ) AS r (kind, id)",
+    },
+    Check {
         name: "payouts_equal_entries",
         description: "A payout is the sum of its entries",
         violations: "

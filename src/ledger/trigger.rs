@@ -290,7 +290,8 @@ impl<'a> Changes<'a> {
         if from != to {
             self.remember(&from);
         }
-        if is_referred {
+        let takes_refunds_along = from != to && self.binding.has_recorded_refunds;
+        if is_referred || takes_refunds_along {
             self.moved(from, to);
         }
     }
@@ -441,7 +442,7 @@ pub fn post_refunds(fcinfo: pg_sys::FunctionCallInfo) {
 ///
 /// # Safety
 /// `fcinfo` must be what PostgreSQL called the function with.
-unsafe fn trigger_data<'a>(fcinfo: pg_sys::FunctionCallInfo) -> &'a pg_sys::TriggerData {
+pub unsafe fn trigger_data<'a>(fcinfo: pg_sys::FunctionCallInfo) -> &'a pg_sys::TriggerData {
     unsafe {
         let context = (*fcinfo).context;
         if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {

@@ -7,7 +7,7 @@
 
 use std::ffi::{CStr, CString};
 
-use pgrx::{PgTryBuilder, pg_sys};
+use pgrx::{PgTryBuilder, PgTupleDesc, pg_sys};
 
 use crate::pg::error::Problem;
 use crate::pg::memory::Context;
@@ -261,7 +261,7 @@ unsafe fn parse(
         let state = pg_sys::make_parsestate(std::ptr::null_mut());
         (*state).p_sourcetext = source.as_ptr();
         let name = CString::new(name).unwrap_or_default();
-        let alias = pg_sys::makeAlias(name.as_ptr(), column_names(table, relation, renamed));
+        let alias = pg_sys::makeAlias(name.as_ptr(), column_names(relation, renamed));
         let item = pg_sys::addRangeTableEntryForRelation(
             state,
             relation,
@@ -283,35 +283,27 @@ unsafe fn parse(
     }
 }
 
-/// A name for every attribute of the table, in order.
-unsafe fn column_names(
-    table: pg_sys::Oid,
-    relation: pg_sys::Relation,
-    renamed: &Reads,
-) -> *mut pg_sys::List {
+/// A name for every attribute of the table that is not dropped, in order.
+unsafe fn column_names(relation: pg_sys::Relation, renamed: &Reads) -> *mut pg_sys::List {
     unsafe {
+        let descriptor =
+            PgTupleDesc::from_pg_is_copy(pg_sys::CreateTupleDescCopy((*relation).rd_att));
         let mut names: *mut pg_sys::List = std::ptr::null_mut();
-        for attnum in 1..=(*(*relation).rd_att).natts as i16 {
-            let name = match renamed.iter().find(|(_, number)| *number == attnum) {
-                Some((name, _)) => CString::new(name.as_str()).unwrap_or_default(),
-                None => {
-                    // a name that the condition was not written for must not hide one that it was
-                    let name = pg_sys::get_attname(table, attnum, true);
-                    let name = if name.is_null() {
-                        c""
-                    } else {
-                        CStr::from_ptr(name)
-                    };
-                    let taken = renamed
-                        .iter()
-                        .any(|(known, _)| known.as_bytes() == name.to_bytes());
-                    if taken {
-                        CString::default()
-                    } else {
-                        name.to_owned()
-                    }
-                }
+        for attribute in descriptor
+            .iter()
+            .filter(|attribute| !attribute.attisdropped)
+        {
+            let known = renamed
+                .iter()
+                .find(|(_, number)| *number == attribute.attnum);
+            // a name that the condition was not written for must not hide one that it was
+            let is_taken = renamed.iter().any(|(name, _)| name == attribute.name());
+            let name = match known {
+                Some((name, _)) => name.as_str(),
+                None if is_taken => "",
+                None => attribute.name(),
             };
+            let name = CString::new(name).unwrap_or_default();
             let value = pg_sys::makeString(pg_sys::pstrdup(name.as_ptr()));
             names = pg_sys::lappend(names, value.cast());
         }

@@ -1,16 +1,31 @@
 //! What one call of the trigger must know of another one in the same transaction.
 //!
-//! Payments that a trigger of the host changed or deleted within another statement: the copy
-//! that the outer statement hands to our trigger may be older than the row, so for these the
-//! row is read. And the payment that has just left its partition for another one.
+//! Payments that were changed or deleted: a trigger of the host, or a function that a statement
+//! calls, may have done so within the very statement that inserted them. The copy that this
+//! statement hands to our trigger is older then, so for these the row is read. And the payment that has just left its partition for another one.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 
 use pgrx::pg_sys;
 
+/// So many changed payments are remembered one by one.
+const MOST: usize = 10_000;
+
+/// The changed payments of a transaction, by binding and key.
+enum Changed {
+    Some(HashSet<(i32, String)>),
+    TooMany,
+}
+
+impl Default for Changed {
+    fn default() -> Self {
+        Self::Some(HashSet::new())
+    }
+}
+
 thread_local! {
-    static CHANGED: RefCell<HashSet<(i32, String)>> = RefCell::default();
+    static CHANGED: RefCell<Changed> = RefCell::default();
     static MOVED: RefCell<Option<(i32, u32, Vec<String>)>> = const { RefCell::new(None) };
 }
 
@@ -21,17 +36,25 @@ pub fn init() {
     }
 }
 
-/// Whether the row of a payment was changed within a statement of this transaction. A change
-/// that was rolled back to a savepoint may still count: then the row is read for nothing.
+/// Whether the row of a payment was changed earlier in this transaction. A change that was
+/// rolled back to a savepoint still counts: then the row is read for nothing.
 pub fn was_changed(binding_id: i32, key: &str) -> bool {
-    CHANGED.with_borrow(|set| !set.is_empty() && set.contains(&(binding_id, key.to_owned())))
+    CHANGED.with_borrow(|changed| match changed {
+        Changed::Some(set) => !set.is_empty() && set.contains(&(binding_id, key.to_owned())),
+        Changed::TooMany => true,
+    })
 }
 
-/// Remembers a changed payment, if this is within another statement's triggers.
+/// Remembers a changed payment.
 pub fn remember(binding_id: i32, key: impl FnOnce() -> String) {
-    if trigger_depth() > 1 {
-        CHANGED.with_borrow_mut(|set| set.insert((binding_id, key())));
-    }
+    CHANGED.with_borrow_mut(|changed| {
+        if let Changed::Some(set) = changed {
+            set.insert((binding_id, key()));
+            if set.len() > MOST {
+                *changed = Changed::TooMany;
+            }
+        }
+    });
 }
 
 /// Remembers the key columns of a payment that a command has taken out of its partition.
@@ -45,18 +68,11 @@ pub fn take_moved(binding_id: i32, command: impl FnOnce() -> u32) -> Option<Vec<
     (moved.0 == binding_id && moved.1 == command()).then_some(moved.2)
 }
 
-fn trigger_depth() -> i32 {
-    let depth = unsafe {
-        pg_sys::OidFunctionCall0Coll(pg_sys::F_PG_TRIGGER_DEPTH.into(), pg_sys::InvalidOid)
-    };
-    depth.value() as i32
-}
-
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn at_transaction_end(
     _event: pg_sys::XactEvent::Type,
     _arg: *mut std::ffi::c_void,
 ) {
-    CHANGED.with_borrow_mut(HashSet::clear);
+    CHANGED.take();
     MOVED.take();
 }

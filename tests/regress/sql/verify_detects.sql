@@ -79,6 +79,14 @@ UPDATE affiliate.commission SET referral_id = 999999 WHERE binding_id = 2;
 SELECT * FROM detected();
 ROLLBACK;
 
+-- references_exist: a code of no affiliate, and a refund of no binding.
+BEGIN;
+INSERT INTO affiliate.code (code, affiliate_id) VALUES ('nobodys', 999999);
+SELECT * FROM detected();
+INSERT INTO affiliate.refund (binding_id, payment_key, kind, refund_key, amount, refunded_at) VALUES (999, '1', 'refund', 'r', 1, '2024-01-01');
+SELECT * FROM detected();
+ROLLBACK;
+
 -- payouts_equal_entries: the count of a payout, and the sum of one that has failed; a link to no payout at all.
 BEGIN;
 UPDATE affiliate.payout SET entries = 4 WHERE id = 2;

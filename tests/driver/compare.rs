@@ -1,0 +1,251 @@
+//! The database against the model.
+
+use std::collections::BTreeMap;
+
+use postgres::Client;
+
+use super::tables::TABLES;
+use super::{Driver, Scope};
+use crate::model::payouts::Counts;
+use crate::model::{World, civil};
+use crate::support::check::{all_figures, violations};
+use crate::support::money::{decimal, minor};
+use crate::support::{Figures, figures};
+
+impl Driver<'_> {
+    /// Compares everything, and makes good what no trigger saw.
+    pub fn check(&mut self) {
+        self.settle();
+        self.compare_figures();
+        self.compare_payouts();
+        if self.scope == Scope::Everything {
+            let behind = self
+                .world
+                .payments
+                .keys()
+                .any(|id| self.world.is_behind(id));
+            let found = violations(&mut self.admin);
+            let seen = found
+                .iter()
+                .any(|violation| !violation.check.contains("quarantine"));
+            assert_eq!(
+                behind, seen,
+                "affiliate_verify() must tell what is missing: {found:#?}"
+            );
+            self.reconcile();
+            self.compare_figures();
+        }
+        self.compare_quarantine();
+        if self.scope == Scope::Everything {
+            // Nothing is missing now, and so nothing is posted.
+            self.reconcile();
+        }
+    }
+
+    /// Posts what is missing, here and there, and compares what both say they did.
+    pub(super) fn reconcile(&mut self) {
+        self.trail.note(String::from("admin: reconcile"));
+        let row = self
+            .admin
+            .query_one(
+                "SELECT posted::bigint, reversed::bigint, quarantined::bigint
+                 FROM affiliate_reconcile()",
+                &[],
+            )
+            .unwrap_or_else(|error| panic!("affiliate_reconcile(): {error:?}"));
+        let said = Counts {
+            posted: row.get(0),
+            reversed: row.get(1),
+            quarantined: row.get(2),
+        };
+        let expected = self.world.reconcile();
+        if said != expected {
+            print_differing_payments(&mut self.admin, &self.world);
+        }
+        assert_eq!(said, expected, "affiliate_reconcile() against the model");
+    }
+
+    fn compare_figures(&mut self) {
+        let database = all_figures(&mut self.admin);
+        if database != self.world.figures() {
+            print_differing_payments(&mut self.admin, &self.world);
+        }
+        assert_same(&database, &self.world.figures());
+    }
+
+    /// The figures as a transaction sees them that has not committed what it did.
+    pub(super) fn compare_within(&mut self, session: usize) {
+        let Some(open) = &self.sessions[session].open else {
+            return;
+        };
+        if open.snapshot.is_some() {
+            return;
+        }
+        let mut world = self.world.clone();
+        for effect in &open.effects {
+            world.apply(effect, true);
+        }
+        let client = &mut self.sessions[session].client;
+        let database = all_figures(client);
+        if database != world.figures() {
+            print_differing_payments(client, &world);
+        }
+        assert_same(&database, &world.figures());
+        let code = &self.world.affiliates[0].code;
+        let one: BTreeMap<(String, String), Figures> = figures(client, code)
+            .into_iter()
+            .map(|(currency, figures)| ((code.clone(), currency), figures))
+            .collect();
+        let mut expected = world.figures();
+        expected.retain(|(other, _), _| other == code);
+        assert_same(&one, &expected);
+    }
+
+    /// Every payout of every affiliate, with its number, period, amount and status.
+    fn compare_payouts(&mut self) {
+        let mut expected = BTreeMap::new();
+        for payout in &self.world.payouts {
+            let (year, month, _) = civil(payout.through);
+            let text = format!(
+                "{} {} for {year:04}-{month:02}, {}, {}",
+                decimal(payout.amount, payout.currency),
+                payout.currency,
+                payout.status.name(),
+                self.world.affiliates[payout.affiliate].code
+            );
+            expected.insert(payout.id.expect("a known payout"), text);
+        }
+        let mut database = BTreeMap::new();
+        for affiliate in &self.world.affiliates {
+            let rows = self
+                .admin
+                .query(
+                    "SELECT payout_id::bigint, amount::text, currency, period, status
+                     FROM affiliate_payouts($1)",
+                    &[&affiliate.code],
+                )
+                .unwrap_or_else(|error| panic!("affiliate_payouts: {error:?}"));
+            for row in rows {
+                let currency: String = row.get(2);
+                let text = format!(
+                    "{} {currency} for {}, {}, {}",
+                    decimal(minor(row.get(1), &currency), &currency),
+                    row.get::<_, String>(3),
+                    row.get::<_, String>(4),
+                    affiliate.code
+                );
+                let twice = database.insert(row.get::<_, i64>(0), text);
+                assert!(twice.is_none(), "a payout of two affiliates: {twice:?}");
+            }
+        }
+        assert_eq!(
+            database, expected,
+            "payouts: the database against the model"
+        );
+    }
+
+    /// Nothing is wrong but what the model knows to be in quarantine.
+    fn compare_quarantine(&mut self) {
+        let expected = self.world.open_quarantine();
+        let found = violations(&mut self.admin);
+        let as_expected = match found.as_slice() {
+            [] => expected == 0,
+            [one] => one.check.contains("quarantine") && usize::try_from(one.count) == Ok(expected),
+            _ => false,
+        };
+        let payments = self.world.payments.iter();
+        let quarantined: Vec<_> = payments
+            .filter(|(_, payment)| payment.quarantined)
+            .collect();
+        assert!(
+            as_expected,
+            "{expected} rows are in quarantine: {quarantined:#?}; verify says {found:#?}"
+        );
+    }
+
+    /// Finds out the numbers of payouts that a run has just made.
+    pub(super) fn learn_payouts(&mut self, made: &[usize]) {
+        for number in made {
+            let payout = &self.world.payouts[*number];
+            let known: Vec<i64> = self
+                .world
+                .payouts
+                .iter()
+                .filter_map(|payout| payout.id)
+                .collect();
+            let code = &self.world.affiliates[payout.affiliate].code;
+            let rows = self
+                .admin
+                .query(
+                    "SELECT payout_id::bigint FROM affiliate_payouts($1)
+                     WHERE currency = $2 AND payout_id <> ALL ($3)",
+                    &[code, &payout.currency, &known],
+                )
+                .unwrap_or_else(|error| panic!("affiliate_payouts: {error:?}"));
+            assert_eq!(rows.len(), 1, "one new payout is expected: {payout:?}");
+            self.world.payouts[*number].id = Some(rows[0].get(0));
+        }
+    }
+}
+
+fn assert_same(
+    database: &BTreeMap<(String, String), Figures>,
+    model: &BTreeMap<(String, String), Figures>,
+) {
+    let mut differences = Vec::new();
+    for key in database
+        .keys()
+        .chain(model.keys().filter(|key| !database.contains_key(*key)))
+    {
+        if database.get(key) != model.get(key) {
+            differences.push(format!(
+                "{key:?}\n  database: {:?}\n  model:    {:?}",
+                database.get(key),
+                model.get(key)
+            ));
+        }
+    }
+    assert!(
+        differences.is_empty(),
+        "figures differ:\n{}",
+        differences.join("\n")
+    );
+}
+
+/// Which payments differ: sums of their entries on both sides, and the rows behind them.
+fn print_differing_payments(client: &mut Client, world: &World) {
+    /// What has entries: table, payment, customer and currency; and the sums of amount and base.
+    type Sums = BTreeMap<[String; 4], (i128, i128)>;
+    let mut database = Sums::new();
+    let sql = "SELECT b.table_name, c.payment_key, r.customer, c.currency, sum(c.amount)::text,
+                   sum(c.base - c.base_before)::text
+               FROM affiliate.commission AS c JOIN affiliate.binding AS b ON b.id = c.binding_id
+               JOIN affiliate.referral AS r ON r.id = c.referral_id
+               GROUP BY 1, 2, 3, 4";
+    for row in &client.query(sql, &[]).expect("the ledger") {
+        let id: [String; 4] = [0, 1, 2, 3].map(|column| row.get(column));
+        let sums = (minor(row.get(4), &id[3]), minor(row.get(5), &id[3]));
+        database.insert(id, sums);
+    }
+    let mut model = Sums::new();
+    for ((table, key), payment) in &world.payments {
+        let key = TABLES[*table]
+            .key_text(key)
+            .replace("Bär & Co", "\"Bär & Co\"");
+        for entry in payment.entries.iter().map(|index| &world.entries[*index]) {
+            let id = [TABLES[*table].name, &key, &entry.customer, entry.currency];
+            let sums = model.entry(id.map(str::to_owned)).or_default();
+            sums.0 += entry.amount;
+            sums.1 += entry.base;
+        }
+    }
+    for id in database
+        .keys()
+        .chain(model.keys().filter(|id| !database.contains_key(*id)))
+    {
+        if database.get(id) != model.get(id) {
+            let (theirs, ours) = (database.get(id), model.get(id));
+            eprintln!("{id:?}: sums of amount and base are {theirs:?}, should be {ours:?}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Affiliates, their codes and links.
 
+use pgrx::AnyElement;
 use pgrx::prelude::*;
-use pgrx::{AnyElement, PgSqlErrorCode};
 
 use super::programs::require_program;
 use super::{composite, required, required_key, required_text};
@@ -32,11 +32,7 @@ pub fn affiliate_of(connection: &Connection, code: Option<String>, sees: Sees) -
 fn generate() -> String {
     let mut bytes = [0u8; code::RANDOM_BYTES];
     if !unsafe { pg_sys::pg_strong_random(bytes.as_mut_ptr().cast(), bytes.len()) } {
-        ereport!(
-            ERROR,
-            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
-            "the server has no random numbers to give"
-        );
+        Problem::NoRandomNumbers.raise();
     }
     code::from_random(&bytes)
 }

@@ -149,6 +149,7 @@ pub enum Problem {
         table: String,
         expected: usize,
     },
+    NoRandomNumbers,
     LedgerWouldBeLost {
         entries: i64,
     },
@@ -465,6 +466,12 @@ impl Problem {
                 "payment_key has the wrong number of columns".to_owned(),
                 format!("A payment of {table} is known by {expected} columns."),
                 "Name as many columns, separated by commas, in the order of the payments' key.",
+            ),
+            Self::NoRandomNumbers => report(
+                Code::ERRCODE_SYSTEM_ERROR,
+                "the server has no random numbers to give".to_owned(),
+                "The strong random source failed.".to_owned(),
+                "Look into the server's log and at the random source of its operating system.",
             ),
             Self::LedgerWouldBeLost { entries } => report(
                 Code::ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,

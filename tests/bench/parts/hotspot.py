@@ -12,7 +12,8 @@ SECONDS = 3
 
 ONE = "one affiliate"
 MANY = f"{AFFILIATES:,} affiliates"
-OWNER = {ONE: "1", MANY: f"1 + n / 10 % {AFFILIATES}"}
+# Nobody refers himself: number 10 is not a referred customer's.
+OWNER = {ONE: "10", MANY: f"{AFFILIATES} - n / 10 % {AFFILIATES}"}
 
 # Waits of who pays. A queue for an affiliate's row would show as tuple and transactionid.
 WAITS = """SELECT count(*), count(*) FILTER (WHERE wait_event_type = 'Lock' AND wait_event IN ('tuple', 'transactionid')),

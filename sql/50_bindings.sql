@@ -51,19 +51,21 @@ COMMENT ON SEQUENCE affiliate.binding_id_seq IS 'Numbers bindings';
 -- or by pg_restore, they are looked up by name. affiliate_maintain() keeps the names up to date.
 CREATE FUNCTION affiliate.attribute_numbers(relation regclass, names text[]) RETURNS smallint[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (
+AS $$
     SELECT coalesce(array_agg(coalesce(a.attnum, 0::smallint) ORDER BY m.n), '{}')
     FROM unnest(names) WITH ORDINALITY AS m (name, n)
-        LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = m.name AND NOT a.attisdropped);
+        LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = m.name AND NOT a.attisdropped
+$$;
 COMMENT ON FUNCTION affiliate.attribute_numbers(regclass, text[]) IS 'The attribute numbers of columns, 0 for none';
 
 CREATE FUNCTION affiliate.attribute_names(relation regclass, numbers smallint[]) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (
+AS $$
     SELECT coalesce(array_agg(a.attname::text ORDER BY m.n), '{}')
     FROM unnest(numbers) WITH ORDINALITY AS m (number, n)
         LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attnum = m.number AND m.number > 0
-            AND NOT a.attisdropped);
+            AND NOT a.attisdropped
+$$;
 COMMENT ON FUNCTION affiliate.attribute_names(regclass, smallint[]) IS 'The names of columns, NULL for none';
 
 CREATE FUNCTION affiliate.number_columns() RETURNS trigger

@@ -102,7 +102,8 @@ fn explain(binding: &Rc<Binding>, payment_key: &str) -> Explanation {
             .as_deref()
             .and_then(|c| referral(connection, &binding.program, c));
         let entries = entries(connection, binding.id, &key);
-        let (commission, reason, detail) = outcome(connection, binding, verdict);
+        let (commission, reason, detail) =
+            outcome(connection, binding, verdict, !entries.is_empty());
         Explanation {
             table: table_name(binding.table),
             payment_key: key,
@@ -120,10 +121,11 @@ fn outcome(
     connection: &Connection,
     binding: &Binding,
     verdict: Verdict,
+    has_entries: bool,
 ) -> (Option<Commission>, Option<String>, Option<String>) {
     let nothing = |reason: String, detail| (None, Some(reason), detail);
     match verdict {
-        Verdict::Missing if binding.keeps_deleted => nothing(
+        Verdict::Missing if binding.keeps_deleted && has_entries => nothing(
             "the payment is gone, and what it earned is kept".to_owned(),
             None,
         ),

@@ -18,15 +18,17 @@ use crate::pg::numeric;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Connection, Sees};
 
-/// The binding of an attached table; an error if it is not attached.
+/// The binding of an attached table, for which a partition of it may stand; an error if it is
+/// not attached.
 pub fn bound(table: Option<pg_sys::Oid>) -> std::rc::Rc<Binding> {
     let table = required("payments", table);
-    Binding::of(table).unwrap_or_else(|| {
-        Problem::NotAttached {
+    match Binding::of(table) {
+        Some(binding) => binding.of_bound_table(),
+        None => Problem::NotAttached {
             table: table_name(table),
         }
-        .raise()
-    })
+        .raise(),
+    }
 }
 
 /// The texts of the key's columns, in the form in which the ledger has them.

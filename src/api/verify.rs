@@ -21,9 +21,13 @@ const CHECKS: &[Check] = &[
         name: "one_commission_per_payment",
         description: "The entries of a payment are numbered from 1 without a gap",
         violations: "
-            SELECT format('binding %s, payment %s', c.binding_id, c.payment_key) FROM affiliate.commission c
-            GROUP BY c.binding_id, c.payment_key
-            HAVING min(c.seq) <> 1 OR max(c.seq) <> count(*) OR count(DISTINCT c.seq) <> count(*)",
+            SELECT format('binding %s, payment %s, entry %s', c.binding_id, c.payment_key, c.seq)
+            FROM affiliate.commission c
+            WHERE c.seq < 1 OR c.seq > 1 AND NOT EXISTS (SELECT FROM affiliate.commission b
+                WHERE b.binding_id = c.binding_id AND b.payment_key = c.payment_key AND b.seq = c.seq - 1)
+            UNION ALL
+            SELECT format('binding %s, payment %s, entry %s', c.binding_id, c.payment_key, c.seq)
+            FROM affiliate.commission c GROUP BY c.binding_id, c.payment_key, c.seq HAVING count(*) > 1",
     },
     Check {
         name: "entries_recompute",
@@ -40,13 +44,18 @@ const CHECKS: &[Check] = &[
         name: "entries_continue",
         description: "An entry goes on from the one before: posted sum, base and frozen terms; no posted sum is negative",
         violations: "
+            SELECT format('binding %s, payment %s, entry %s', c.binding_id, c.payment_key, c.seq)
+            FROM affiliate.commission c
+            WHERE c.seq = 1 AND (c.base_before <> 0 OR c.posted_before <> 0 OR c.amount < 0)
+            UNION ALL
             SELECT format('binding %s, payment %s, entry %s', e.binding_id, e.payment_key, e.seq) FROM (
                 SELECT c.binding_id, c.payment_key, c.seq, c.base_before, c.posted_before, c.amount, c.matures_on,
                     lag(c.base, 1, 0::numeric) OVER same AS base_then,
                     sum(c.amount) OVER same AS posted_now,
                     first_value(c.matures_on) OVER payment AS matured_first,
                     first_value(c.rate) OVER payment AS rate_first, c.rate, c.base
-                FROM affiliate.commission c
+                FROM (SELECT DISTINCT m.binding_id, m.payment_key FROM affiliate.commission m WHERE m.seq > 1) several
+                    JOIN affiliate.commission c USING (binding_id, payment_key)
                 WINDOW payment AS (PARTITION BY c.binding_id, c.payment_key ORDER BY c.seq),
                     same AS (PARTITION BY c.binding_id, c.payment_key, c.referral_id, c.currency ORDER BY c.seq)) e
             WHERE e.base_before <> e.base_then OR e.posted_before <> e.posted_now - e.amount OR e.posted_now < 0
@@ -181,9 +190,10 @@ const CHECKS: &[Check] = &[
             FROM @api@.affiliate_stats() s JOIN affiliate.affiliate a ON a.code = s.code
                 LEFT JOIN (SELECT r.affiliate_id, count(*) AS users FROM affiliate.referral r
                     GROUP BY r.affiliate_id) u ON u.affiliate_id = a.id
-                LEFT JOIN (SELECT c.affiliate_id, c.currency, sum(c.base - c.base_before) AS spent,
-                        count(DISTINCT c.referral_id) AS conversions
-                    FROM affiliate.commission c GROUP BY c.affiliate_id, c.currency) e
+                LEFT JOIN (SELECT c.affiliate_id, c.currency, sum(c.spent) AS spent, count(*) AS conversions
+                    FROM (SELECT c.affiliate_id, c.currency, c.referral_id, sum(c.base - c.base_before) AS spent
+                        FROM affiliate.commission c GROUP BY c.affiliate_id, c.currency, c.referral_id) c
+                    GROUP BY c.affiliate_id, c.currency) e
                     ON e.affiliate_id = a.id AND e.currency = s.currency
             WHERE s.total_users_referred <> coalesce(u.users, 0) OR s.total_money_spent <> coalesce(e.spent, 0)
                 OR s.total_conversions <> coalesce(e.conversions, 0)

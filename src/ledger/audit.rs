@@ -31,6 +31,9 @@ pub fn differences(
     binding: &Rc<Binding>,
     mut found: impl FnMut(&mut Settler, Difference, &[String]),
 ) {
+    if !binding.columns.has_key {
+        return;
+    }
     let mut settler = Settler::new(Rc::clone(binding));
     unposted_or_off(binding, &mut settler, &mut found);
     without_payment(binding, &mut settler, &mut found);
@@ -92,11 +95,12 @@ fn without_payment(
     let t = row_alias(binding.table);
     let sql = format!(
         "SELECT DISTINCT s.payment_key FROM (
-             SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $2
+             SELECT c.payment_key FROM affiliate.commission c
+             WHERE c.binding_id = $2
+                 AND NOT EXISTS (SELECT FROM {} {t} WHERE {} = c.payment_key AND EXISTS (
+                     SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = {t}.{customer}::text))
              GROUP BY c.payment_key, c.referral_id, c.currency
-             HAVING sum(c.amount) <> 0 OR sum(c.base - c.base_before) <> 0) s
-         WHERE NOT EXISTS (SELECT FROM {} {t} WHERE {} = s.payment_key AND EXISTS (
-             SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = {t}.{customer}::text))",
+             HAVING sum(c.amount) <> 0 OR sum(c.base - c.base_before) <> 0) s",
         table_name(binding.table),
         key_sql(binding),
     );

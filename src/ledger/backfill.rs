@@ -27,6 +27,9 @@ pub struct Window {
 /// rows are locked until the transaction ends, so that whoever changes one waits and then finds
 /// its entries; no other row is, and none is kept from being inserted.
 pub fn post_missing(binding: &Rc<Binding>, window: Window, limit: i64, counts: &mut Counts) {
+    if !binding.columns.has_key {
+        return;
+    }
     let Some(customer) = column_name(binding, binding.columns.customer.column()) else {
         return;
     };

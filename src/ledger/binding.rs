@@ -46,6 +46,9 @@ pub struct Binding {
     pub closed_affiliates: FxHashSet<i32>,
     /// Refunds have been recorded for payments of this table.
     pub has_recorded_refunds: bool,
+    /// A table of refunds was attached and is not any more, or is gone: what the ledger knows of
+    /// its refunds stays.
+    pub has_lost_refunds: bool,
     /// A table of refunds is attached.
     pub refunds_table: Option<super::refunds::RefundsTable>,
     /// Reads the row of one payment; its parameters are the texts of the key columns.
@@ -163,7 +166,9 @@ const LOAD: &str = "
         b.paid_when, b.paid_when_columns, b.paid_when_attnums,
         (SELECT array_agg(a.id) FROM affiliate.affiliate a WHERE a.program = b.program AND a.status = 'closed'),
         EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
-        (parse_ident(b.table_name))[2]
+        (parse_ident(b.table_name))[2],
+        EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.binding_id = b.id
+            AND (f.detached_at IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds)))
     FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
     WHERE b.detached_at IS NULL
         AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
@@ -269,6 +274,7 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
             .into_iter()
             .collect(),
         has_recorded_refunds: row.get(0, 17).unwrap_or_default(),
+        has_lost_refunds: row.get(0, 19).unwrap_or_default(),
         refunds_table: super::refunds::RefundsTable::of(id),
         select_row,
     }

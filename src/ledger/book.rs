@@ -51,6 +51,8 @@ pub struct Terms {
 pub struct Entries {
     pub last_seq: i32,
     pub terms: Option<Terms>,
+    /// What was refunded at the last entry.
+    pub refunded: Decimal,
     pub standings: Vec<Standing>,
 }
 
@@ -112,6 +114,7 @@ impl Reader {
             rate: decimal(column::RATE),
             matures_on: get(column::MATURES_ON).value() as i32,
         });
+        entries.refunded = decimal(column::REFUNDED);
         let base = decimal(column::BASE);
         let posted = decimal(column::POSTED_BEFORE) + decimal(column::AMOUNT);
         let standings = &mut entries.standings;

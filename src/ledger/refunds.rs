@@ -38,24 +38,30 @@ impl RefundsTable {
     pub fn of(binding_id: i32) -> Option<Self> {
         spi::connect(|connection| {
             let sql = format!("{COLUMNS} AND f.binding_id = $1");
-            Self::from_row(&connection.run(&sql, Sees::Now, &[binding_id.into()]))
+            let row = connection.run(&sql, Sees::Now, &[binding_id.into()]);
+            Self::from_row(&row, row.get(0, 0)?)
         })
     }
 
-    /// The attached table with this OID, and the payments table it belongs to.
+    /// The attached table with this OID or partition, for reading rows of it, and the payments
+    /// table it belongs to.
     pub fn attached(table: pg_sys::Oid) -> Option<(Self, pg_sys::Oid)> {
         spi::connect(|connection| {
-            let sql = format!("{COLUMNS} AND f.refunds = $1");
+            let sql = format!(
+                "{COLUMNS} AND (f.refunds = $1
+                    OR f.refunds IN (SELECT a.relid FROM pg_partition_ancestors($1) a))"
+            );
             let row = connection.run(&sql, Sees::Now, &[binding::regclass(table)]);
             let payments = row.get(0, 5)?;
-            Some((Self::from_row(&row)?, payments))
+            Some((Self::from_row(&row, table)?, payments))
         })
     }
 
-    fn from_row(row: &Rows) -> Option<Self> {
+    /// For rows of the table, or of a partition of it.
+    fn from_row(row: &Rows, relation: pg_sys::Oid) -> Option<Self> {
         let table: pg_sys::Oid = row.get(0, 0)?;
         crate::pg::cache::watch(table);
-        let resolver = Resolver::open(table, table, row.get(0, 1).unwrap_or_default());
+        let resolver = Resolver::open(relation, table, row.get(0, 1).unwrap_or_default());
         let attnums: Vec<i16> = row.get(0, 2).unwrap_or_default();
         let names: Vec<Option<String>> = row.get(0, 3).unwrap_or_default();
         let mapped: Vec<Mapped> = resolver.columns(&names, &attnums);
@@ -132,6 +138,10 @@ impl RefundsTable {
     ) -> Result<Decimal, (Fault, String)> {
         let get = |column: Column| unsafe { attribute(slot, column.attnum) };
         let text = |column: Column, datum| unsafe { column.to_text.apply(datum) };
+        if matches!(self.currency, Mapped::Gone) {
+            let gone = "the column of the refund's currency is gone".to_owned();
+            return Err((Fault::ColumnUnusable, gone));
+        }
         if let Mapped::Yes(column) = self.currency
             && let (datum, false) = get(column)
         {

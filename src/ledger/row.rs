@@ -68,9 +68,13 @@ enum PaidAt {
 pub enum Refunds {
     /// There are none.
     None,
-    /// Recorded ones on balance, in the unit of the binding's amounts; those of an attached
-    /// table come to it.
-    Recorded(Decimal),
+    Some {
+        /// Recorded ones on balance, in the unit of the binding's amounts; those of an attached
+        /// table come to it.
+        recorded: Decimal,
+        /// What the ledger knows of, in major units, where their source is lost.
+        known: Decimal,
+    },
 }
 
 pub struct Row<'a> {
@@ -164,7 +168,7 @@ impl<'a> Row<'a> {
         }
         let refunded = match refunds {
             Refunds::None => column.unwrap_or_default().min(amount),
-            Refunds::Recorded(recorded) => {
+            Refunds::Some { recorded, known } => {
                 let attached = match &self.binding.refunds_table {
                     Some(table) => table.of_payment(&self.key_columns(), currency)?,
                     None => Decimal::ZERO,
@@ -174,6 +178,7 @@ impl<'a> Row<'a> {
                     .checked_add(attached)
                     .and_then(|sum| sum.checked_add(self.in_major_units(recorded, currency)))
                     .ok_or((Fault::RefundedOutOfRange, attached.to_string()))?
+                    .max(known)
                     .clamp(Decimal::ZERO, amount)
             }
         };

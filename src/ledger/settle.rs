@@ -8,7 +8,7 @@ use pgrx::pg_sys;
 use rust_decimal::Decimal;
 
 use super::audit::Difference;
-use super::binding::{self, Binding};
+use super::binding::{self, Binding, Mapped};
 use super::book::{Entries, Reader, Terms, Writer};
 use super::quarantine;
 use super::referrals::Referrals;
@@ -101,10 +101,14 @@ impl Settler {
 
     /// Settles the payment with these key columns. Runs with the owner's rights.
     pub fn settle(&mut self, key_columns: &[String], options: Options) -> Effect {
+        // without the columns of its key a payment can't be told from one that is gone
+        if !self.binding.columns.has_key {
+            return Effect::default();
+        }
         let key = self.binding.key_text(key_columns.to_vec());
         let mut json = None;
         let verdict = self.read_row(key_columns, options.lock, |settler, slot| {
-            let verdict = settler.judge_slot(&key, slot, options.inherited);
+            let verdict = settler.judge_slot(&key, slot, options.inherited, true).0;
             if matches!(verdict, Verdict::Fault(..)) && !options.dry_run {
                 json = unsafe { quarantine::row_json(slot) };
             }
@@ -113,41 +117,56 @@ impl Settler {
         self.apply(&key, verdict, json, options)
     }
 
-    /// What the ledger should say of a payment whose row is in a slot.
-    pub fn judge_slot(
+    /// What the ledger should say of a payment whose row is in a slot, and its entries if they
+    /// had to be read for that.
+    fn judge_slot(
         &mut self,
         key: &str,
         slot: *mut pg_sys::TupleTableSlot,
         inherited: Option<Terms>,
-    ) -> Verdict {
+        may_have_refunds: bool,
+    ) -> (Verdict, Option<Entries>) {
         let binding = Rc::clone(&self.binding);
         let row = unsafe { Row::new(&binding, slot) };
         let referral = row
             .customer()
             .and_then(|customer| self.referrals.find(&customer));
         let Some(referral) = referral else {
-            return Verdict::Unreferred;
+            // whose payment it is can't be told any more, but was known when it was posted
+            if matches!(binding.columns.customer, Mapped::Gone) && self.entries(key).last_seq > 0 {
+                let gone = "the column of the customer is gone".to_owned();
+                return (Verdict::Fault(Fault::ColumnUnusable, gone), None);
+            }
+            return (Verdict::Unreferred, None);
         };
         if !row::key_fits(key) {
-            return Verdict::Fault(Fault::PaymentKeyTooLong, format!("{} bytes", key.len()));
+            let length = format!("{} bytes", key.len());
+            return (Verdict::Fault(Fault::PaymentKeyTooLong, length), None);
         }
         let entries = self.entries(key);
-        let refunds = self
-            .recorded
-            .of_payment(binding.id, key)
+        let recorded = may_have_refunds
+            .then(|| self.recorded.of_payment(binding.id, key))
+            .flatten()
             .unwrap_or_default();
+        let known = if binding.has_lost_refunds {
+            entries.refunded
+        } else {
+            Decimal::ZERO
+        };
         let is_known =
             entries.knows(referral.account) || (entries.terms.is_none() && inherited.is_some());
-        match row.judge(
+        let judgement = row.judge(
             &referral,
             entries.terms.or(inherited),
             is_known,
-            Refunds::Recorded(refunds),
-        ) {
+            Refunds::Some { recorded, known },
+        );
+        let verdict = match judgement {
             Judgement::Nothing(nothing) => Verdict::Nothing(nothing),
             Judgement::Claim(claim, terms) => Verdict::Claim(claim, terms),
             Judgement::Fault(fault, detail) => Verdict::Fault(fault, detail),
-        }
+        };
+        (verdict, Some(entries))
     }
 
     /// Whether settling the payment as it is now would change the ledger. A row that came
@@ -167,7 +186,7 @@ impl Settler {
         let mut customer = None;
         let verdict = self.read_row(key_columns, false, |settler, slot| {
             customer = unsafe { Row::new(&settler.binding, slot) }.customer();
-            settler.judge_slot(&key, slot, None)
+            settler.judge_slot(&key, slot, None, true).0
         });
         (verdict, customer)
     }
@@ -179,8 +198,9 @@ impl Settler {
         slot: *mut pg_sys::TupleTableSlot,
     ) -> Option<Difference> {
         let key = self.binding.key_text(key_columns.to_vec());
-        let verdict = self.judge_slot(&key, slot, None);
-        let entries = self.entries(&key);
+        let may_have_refunds = self.binding.has_recorded_refunds;
+        let (verdict, entries) = self.judge_slot(&key, slot, None, may_have_refunds);
+        let entries = entries.unwrap_or_else(|| self.entries(&key));
         match plan(&verdict, &entries, false) {
             Ok((postings, _)) if postings.is_empty() => None,
             Ok(_) if entries.terms.is_none() => Some(Difference::Unposted),

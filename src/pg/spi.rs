@@ -43,11 +43,12 @@ pub fn connect<T>(body: impl FnOnce(&Connection) -> T) -> T {
 }
 
 impl Connection {
-    /// Runs a statement whose plan is kept for the session.
+    /// Runs a statement whose plan is kept for the session, whatever the arguments: none of ours
+    /// has a better plan for some of them, and planning takes longer than most of them do.
     pub fn run(&self, sql: &str, sees: Sees, args: &[DatumWithOid]) -> Rows {
         let kept = PLANS.with_borrow(|plans| plans.get(sql).copied());
         let plan = kept.unwrap_or_else(|| {
-            let plan = prepare(sql, args);
+            let plan = prepare(sql, args, pg_sys::CURSOR_OPT_GENERIC_PLAN as i32);
             unsafe {
                 pg_sys::SPI_keepplan(plan);
             }
@@ -59,7 +60,7 @@ impl Connection {
 
     /// Runs a statement once.
     pub fn run_once(&self, sql: &str, sees: Sees, args: &[DatumWithOid]) -> Rows {
-        let plan = prepare(sql, args);
+        let plan = prepare(sql, args, 0);
         let rows = execute(plan, sees, args);
         unsafe {
             pg_sys::SPI_freeplan(plan);
@@ -69,7 +70,7 @@ impl Connection {
 
     /// Opens a cursor over a query that sees the latest state.
     pub fn cursor(&self, sql: &str, args: &[DatumWithOid]) -> Cursor {
-        let plan = prepare(sql, args);
+        let plan = prepare(sql, args, 0);
         let (mut values, nulls) = split(args);
         unsafe {
             let portal = pg_sys::SPI_cursor_open(
@@ -84,10 +85,11 @@ impl Connection {
     }
 }
 
-fn prepare(sql: &str, args: &[DatumWithOid]) -> pg_sys::SPIPlanPtr {
+fn prepare(sql: &str, args: &[DatumWithOid], options: i32) -> pg_sys::SPIPlanPtr {
     let mut types: Vec<pg_sys::Oid> = args.iter().map(DatumWithOid::oid).collect();
     let sql = CString::new(sql).unwrap_or_default();
-    unsafe { pg_sys::SPI_prepare(sql.as_ptr(), types.len() as i32, types.as_mut_ptr()) }
+    let (count, types) = (types.len() as i32, types.as_mut_ptr());
+    unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), count, types, options) }
 }
 
 fn split(args: &[DatumWithOid]) -> (Vec<pg_sys::Datum>, Vec<c_char>) {

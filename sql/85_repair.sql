@@ -50,5 +50,6 @@ COMMENT ON FUNCTION affiliate.protect_ledger()
 CREATE EVENT TRIGGER affiliate_protect_ledger ON ddl_command_start
     WHEN TAG IN ('DROP EXTENSION', 'DROP SCHEMA', 'DROP OWNED')
     EXECUTE FUNCTION affiliate.protect_ledger();
+ALTER EVENT TRIGGER affiliate_protect_ledger ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER affiliate_protect_ledger
     IS 'Refuses to drop the extension while the ledger has entries, unless affiliate.allow_drop is on';

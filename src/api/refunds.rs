@@ -181,10 +181,12 @@ fn wait_for_payment(args: &[DatumWithOid]) {
 /// Settles the payments that refunds waited for and that are there now.
 pub fn settle_waiting() {
     const WAITING: &str = "
-        SELECT DISTINCT r.binding_id, r.payment_key, b.payments::oid
+        SELECT array_agg(r.id), r.payment_key, b.payments::oid
         FROM affiliate.refund r JOIN affiliate.binding b ON b.id = r.binding_id
-        WHERE r.waits AND b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)";
-    const FOUND: &str = "UPDATE affiliate.refund SET waits = false WHERE binding_id = $1 AND payment_key = $2 AND waits";
+        WHERE r.waits AND b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)
+        GROUP BY r.binding_id, r.payment_key, b.payments ORDER BY r.binding_id, r.payment_key";
+    // another one may have been committed meanwhile, and goes on waiting
+    const FOUND: &str = "UPDATE affiliate.refund SET waits = false WHERE id = ANY ($1)";
     as_owner(|| {
         spi::connect(|connection| {
             let waiting = connection.run(WAITING, Sees::Now, &[]);
@@ -207,7 +209,8 @@ pub fn settle_waiting() {
                     .settle(&key_columns, options)
                     .has_row
                 {
-                    connection.run(FOUND, Sees::Now, &[binding.id.into(), key.into()]);
+                    let ids: Option<Vec<i64>> = waiting.get(row, 0);
+                    connection.run(FOUND, Sees::Now, &[ids.into()]);
                 }
             }
         });

@@ -176,7 +176,7 @@ const LOAD: &str = "
 fn load(table: pg_sys::Oid) -> Option<Binding> {
     spi::connect(|connection| {
         let regclass = unsafe { DatumWithOid::new(table, pg_sys::REGCLASSOID) };
-        let row = connection.run(LOAD, Sees::Now, &[regclass]);
+        let row = connection.run(LOAD, Sees::Latest, &[regclass]);
         if row.is_empty() {
             return None;
         }

@@ -164,7 +164,8 @@ impl Writer {
                 let target = raw::MemoryContextAllocZero((*executor).es_query_cxt, size)
                     .cast::<pg_sys::ResultRelInfo>();
                 (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
-                raw::InitResultRelInfo(target, ledger, 1, std::ptr::null_mut(), 0);
+                // not in a range table, which an error of a constraint would look into
+                raw::InitResultRelInfo(target, ledger, 0, std::ptr::null_mut(), 0);
                 raw::ExecOpenIndices(target, false);
                 (ledger, executor, target)
             });

@@ -38,7 +38,7 @@ impl RefundsTable {
     pub fn of(binding_id: i32) -> Option<Self> {
         spi::connect(|connection| {
             let sql = format!("{COLUMNS} AND f.binding_id = $1");
-            let row = connection.run(&sql, Sees::Now, &[binding_id.into()]);
+            let row = connection.run(&sql, Sees::Latest, &[binding_id.into()]);
             Self::from_row(&row, row.get(0, 0)?)
         })
     }
@@ -51,7 +51,7 @@ impl RefundsTable {
                 "{COLUMNS} AND (f.refunds = $1
                     OR f.refunds IN (SELECT a.relid FROM pg_partition_ancestors($1) a))"
             );
-            let row = connection.run(&sql, Sees::Now, &[binding::regclass(table)]);
+            let row = connection.run(&sql, Sees::Latest, &[binding::regclass(table)]);
             let payments = row.get(0, 5)?;
             Some((Self::from_row(&row, table)?, payments))
         })
@@ -238,7 +238,7 @@ pub fn move_recorded(binding_id: i32, keys: &[(String, String)]) {
     spi::connect(|connection| {
         connection.run(
             MOVE,
-            Sees::Now,
+            Sees::Latest,
             &[binding_id.into(), old.into(), new.into()],
         );
     });

@@ -117,6 +117,30 @@ impl Settler {
         self.apply(&key, verdict, json, options)
     }
 
+    /// Freezes the terms of a payment under the key that it has moved to, if it earns nothing
+    /// there for now: an entry of nothing keeps them.
+    pub fn keep_terms(&mut self, key_columns: &[String], before: &Entries) {
+        let key = self.binding.key_text(key_columns.to_vec());
+        let (Some(terms), Some(standing)) = (before.terms, before.standings.last()) else {
+            return;
+        };
+        if !row::key_fits(&key) || self.entries(&key).last_seq > 0 {
+            return;
+        }
+        let nothing = Posting {
+            account: standing.account,
+            currency: standing.currency,
+            base: Decimal::ZERO,
+            refunded: Decimal::ZERO,
+            base_before: Decimal::ZERO,
+            posted_before: Decimal::ZERO,
+            amount: Decimal::new(0, standing.currency.minor_digits()),
+        };
+        let mut writer = Writer::open();
+        writer.add(self.binding.id, &key, 1, terms, &nothing);
+        writer.close();
+    }
+
     /// What the ledger should say of a payment whose row is in a slot, and its entries if they
     /// had to be read for that.
     fn judge_slot(

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 
 use super::binding::Binding;
-use super::book::Terms;
+use super::book::Entries;
 use super::insert::{Inserted, Inserts};
 use super::referrals::Referrals;
 use super::refunds::RefundsTable;
@@ -346,29 +346,23 @@ impl<'a> Changes<'a> {
                     )
                 })
                 .collect();
-            // the terms of all before any is settled: a statement may exchange keys
-            let terms: Vec<Option<Terms>> = keys
-                .iter()
-                .map(|(from, _)| settler.entries(from).terms)
-                .collect();
+            // what is known of all before any is settled: a statement may exchange keys
+            let before: Vec<Entries> = keys.iter().map(|(from, _)| settler.entries(from)).collect();
             super::refunds::move_recorded(self.binding.id, &keys);
             for moved in &self.moves {
-                settler.settle(
-                    &moved.from,
-                    Options {
-                        moved_away: true,
-                        ..Options::default()
-                    },
-                );
+                let moved_away = Options {
+                    moved_away: true,
+                    ..Options::default()
+                };
+                settler.settle(&moved.from, moved_away);
             }
-            for (moved, inherited) in self.moves.iter().zip(terms) {
-                settler.settle(
-                    &moved.to,
-                    Options {
-                        inherited,
-                        ..Options::default()
-                    },
-                );
+            for (moved, before) in self.moves.iter().zip(&before) {
+                let inherited = Options {
+                    inherited: before.terms,
+                    ..Options::default()
+                };
+                settler.settle(&moved.to, inherited);
+                settler.keep_terms(&moved.to, before);
             }
             for key_columns in &self.settle {
                 settler.settle(key_columns, Options::default());
@@ -424,6 +418,8 @@ pub fn post_refunds(fcinfo: pg_sys::FunctionCallInfo) {
                     }
                 }
             }
+            // in one order, so that statements over the same payments wait for each other in turn
+            changed.sort();
             let mut settler = Settler::new(binding);
             for key_columns in &changed {
                 settler.settle(

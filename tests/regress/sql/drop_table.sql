@@ -3,6 +3,7 @@ CREATE DATABASE regress_drop_table;
 \c regress_drop_table
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
+SET jit = off; -- binding_health is looked at often
 \set VERBOSITY verbose
 CREATE EXTENSION affiliate;
 SELECT code FROM affiliate_create('alice', code => 'alice');

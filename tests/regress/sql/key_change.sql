@@ -111,6 +111,16 @@ SELECT o.status FROM affiliate_set_status('anna', 'closed') o;
 UPDATE payments SET id = id + 10, paid_on = '2024-02-01' WHERE id IN (61, 62);
 SELECT key, seq, affiliate, base, amount FROM ledger WHERE key IN ('61', '62', '71', '72') ORDER BY key, seq;
 
+-- Its terms are frozen though it earns nothing under its new key at first: bad data, nobody's, an amount of 0.
+INSERT INTO payments VALUES (81, 'bob', 100), (82, 'bob', 100), (83, 'bob', 100);
+SELECT rate FROM affiliate_set_program('default', rate => 0.50);
+UPDATE payments SET id = 91, amount = 'NaN' WHERE id = 81;
+UPDATE payments SET id = 92, customer = 'eve' WHERE id = 82;
+UPDATE payments SET id = 93, amount = 0 WHERE id = 83;
+UPDATE payments SET amount = 100, customer = 'bob' WHERE id IN (91, 92, 93);
+SELECT key, sum(amount) FROM ledger WHERE key BETWEEN '81' AND '93' GROUP BY key ORDER BY key;
+SELECT rate FROM affiliate_set_program('default', rate => 0.30);
+
 -- Row triggers do the same.
 CREATE TABLE replicated (LIKE payments);
 ALTER TABLE replicated ADD PRIMARY KEY (id);

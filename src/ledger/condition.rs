@@ -199,11 +199,11 @@ unsafe fn uses_foreign_code(expression: *mut pg_sys::Node) -> bool {
             }
             ":opnos" => {
                 // a list in parentheses, whose last word has the closing one at its end
-                let mut last = false;
-                let list = words
+                let end = words.clone().position(|word| word.ends_with(')'));
+                words
                     .by_ref()
-                    .take_while(|w| !std::mem::replace(&mut last, w.ends_with(')')));
-                list.fold(false, |foreign, oid| foreign || is_user_oid(oid))
+                    .take(end.map_or(0, |end| end + 1))
+                    .any(is_user_oid)
             }
             _ => false,
         };

@@ -1,7 +1,7 @@
 """What an operation costs when the ledger has ten times as many entries, most of them paid."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import history
 from instructions import prewarm
@@ -49,33 +49,48 @@ def operations(session: Session, file: str) -> Iterator[tuple[str, float]]:
     yield PAYOUT, cost / (int(session.sql(linked)) - before)
 
 
+def paid(server: Server, name: str) -> None:
+    """Pays what a ledger has, so that a later run finds only what is new."""
+    server.sql("CALL affiliate_run_payouts()", name)
+    server.sql("VACUUM (FREEZE, ANALYZE)", name)
+
+
 def run(server: Server, scale: float) -> list[Table]:
     sizes = history.sizes(scale)[1:]
+    for size in sizes:
+        server.clone(history.database(server, size), f"{size} entries, paid")
+        paid(server, f"{size} entries, paid")
+
+    def database(size: int) -> str:
+        server.clone(f"{size} entries, paid", "growth")
+        return "growth"
+
+    tables = compare(server, sizes, database)
+    verify(server, "growth")
+    for name in ["growth"] + [f"{size} entries, paid" for size in sizes]:
+        server.drop(name)
+    return tables
+
+
+def compare(server: Server, sizes: list[int], database: Callable[[int], str]) -> list[Table]:
+    """Measures the operations, interleaved, in the database that there is for each size."""
     file = server.dir / "growth.payments"
     server.sql(f"COPY (SELECT * FROM made_up_payments(1, {COPIED})) TO '{file}'", "base")
     tables = {operation: Table(operation, unit) for operation, unit in UNITS.items()}
-    for size in sizes:
-        paid = f"{size} entries, paid"
-        server.clone(history.database(server, size), paid)
-        server.sql("CALL affiliate_run_payouts()", paid)
-        server.sql("VACUUM (FREEZE, ANALYZE)", paid)
     for _ in range(ROUNDS):
         for size in sizes:
-            server.clone(f"{size} entries, paid", "growth")
+            name = database(size)
             server.sql("CHECKPOINT")
-            with server.session("growth") as session:
-                session.sql(f"SET max_parallel_workers_per_gather = 0; {prewarm(server, 'growth')};")
+            with server.session(name) as session:
+                session.sql(f"SET max_parallel_workers_per_gather = 0; {prewarm(server, name)};")
                 # plans and catalogs are there before anything is measured
                 session.sql("INSERT INTO payments (customer_id, amount) VALUES (1, 20); SELECT affiliate_maintain();")
                 costs = dict(operations(session, file))
             for operation, cost in costs.items():
                 tables[operation].add(f"{size:,} entries", cost)
             print(f"  {size:,} entries: {', '.join(f'{number(c)} {UNITS[o]}' for o, c in costs.items())}", flush=True)
-    verify(server, "growth")
-    for name in ["growth"] + [f"{size} entries, paid" for size in sizes]:
-        server.drop(name)
     for table in tables.values():
-        names = list(table.values)
-        for larger in names[1:]:
-            table.ratio(larger, names[0], at_most=1.3)
+        first, *larger = table.values
+        for other in larger:
+            table.ratio(other, first, at_most=1.3)
     return list(tables.values())

@@ -19,7 +19,7 @@ STEPS = 3
 STEP = 10_000
 # With a fold every second and payments going on all the time, 10,000 payments in 20 seconds.
 FOLDS = 20
-CALLS = 200
+CALLS = 100
 
 NOBODY = "nothing is held"
 SNAPSHOT = "a snapshot is held"
@@ -76,7 +76,8 @@ def run(server: Server, scale: float) -> list[Table]:
                 holder.sql(RELEASE[who])
                 session.sql("SELECT affiliate_maintain();")
                 measure(session, AFTER, *tables)
-            verify(server, "held")
+            if round_number == ROUNDS - 1:
+                verify(server, "held")
             print(f"  {who}: {', '.join(f'{number(t.values[GROWTH][-1])} {t.unit}' for t in tables)} {GROWTH}", flush=True)
     server.drop("held")
     return [table for who in HOLD for table in (taken[who], touched[who])]

@@ -8,7 +8,7 @@ from server import Server
 
 ROUNDS = 5
 CLIENTS = 16
-SECONDS = 3
+SECONDS = 2
 
 ONE = "one affiliate"
 MANY = f"{AFFILIATES:,} affiliates"

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
-use pgrx::{IntoDatum, PgTupleDesc, pg_sys};
+use pgrx::{IntoDatum, pg_sys};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashSet;
 
+pub use super::columns::{Column, Mapped, ReadColumn, Resolver};
 use super::condition::Condition;
 use crate::domain::currency::Currency;
 use crate::pg::cache;
@@ -17,7 +18,7 @@ use crate::pg::numeric;
 use crate::pg::relations::Relations;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Rows, Sees};
-use crate::pg::text::{ToText, quote_ident};
+use crate::pg::text::quote_ident;
 use crate::pg::zone::Zone;
 
 /// The binding of affiliate.payment, which CREATE EXTENSION makes.
@@ -63,22 +64,6 @@ pub struct ProgramTerms {
     pub zone: Zone,
 }
 
-/// A column of the host and how its values become text.
-#[derive(Clone, Copy, Debug)]
-pub struct Column {
-    pub attnum: i16,
-    pub type_oid: pg_sys::Oid,
-    pub to_text: ToText,
-}
-
-/// A mapped column: there, never mapped, or gone since.
-#[derive(Clone, Copy, Debug)]
-pub enum Mapped {
-    No,
-    Gone,
-    Yes(Column),
-}
-
 pub struct Columns {
     pub customer: Mapped,
     pub amount: Mapped,
@@ -90,15 +75,6 @@ pub struct Columns {
     pub read: Vec<ReadColumn>,
     /// The key columns are all there.
     pub has_key: bool,
-}
-
-/// How a column is compared.
-#[derive(Clone, Copy, Debug)]
-pub struct ReadColumn {
-    pub attnum: i16,
-    pub by_value: bool,
-    /// Bytes, -1 for a varlena.
-    pub length: i16,
 }
 
 /// Bindings by the table that a trigger is on; `None` for one that is not bound.
@@ -377,111 +353,6 @@ fn equality(type_oid: pg_sys::Oid) -> String {
         });
         sql.unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned())
     }
-}
-
-impl Mapped {
-    pub fn column(&self) -> Option<Column> {
-        match self {
-            Self::Yes(column) => Some(*column),
-            Self::No | Self::Gone => None,
-        }
-    }
-}
-
-/// Finds the columns of a table: by attribute number, which survives a rename, or by name,
-/// which survives dump and restore. In a partition, whose attribute numbers may be others,
-/// by the current name in the partitioned table.
-pub struct Resolver {
-    descriptor: PgTupleDesc<'static>,
-    root: PgTupleDesc<'static>,
-    is_root: bool,
-    attnums_hold: bool,
-}
-
-impl Resolver {
-    pub fn open(table: pg_sys::Oid, root: pg_sys::Oid, attnums_hold: bool) -> Self {
-        let descriptor = |relation| unsafe {
-            let relation = pg_sys::relation_open(relation, pg_sys::AccessShareLock as _);
-            let copy = pg_sys::CreateTupleDescCopy((*relation).rd_att);
-            pg_sys::relation_close(relation, pg_sys::AccessShareLock as _);
-            PgTupleDesc::from_pg_is_copy(copy)
-        };
-        Self {
-            descriptor: descriptor(table),
-            root: descriptor(root),
-            is_root: table == root,
-            attnums_hold,
-        }
-    }
-
-    /// Columns by their names, `None` where one is not mapped, and their attribute numbers.
-    pub fn columns(&self, names: &[Option<String>], attnums: &[i16]) -> Vec<Mapped> {
-        let numbers = attnums.iter().copied().chain(std::iter::repeat(0));
-        names
-            .iter()
-            .zip(numbers)
-            .map(|(name, attnum)| {
-                name.as_deref()
-                    .map_or(Mapped::No, |name| self.column(name, attnum))
-            })
-            .collect()
-    }
-
-    fn column(&self, name: &str, attnum: i16) -> Mapped {
-        let in_root = by_number(&self.root, if self.attnums_hold { attnum } else { 0 })
-            .or_else(|| by_name(&self.root, name));
-        let found = match in_root {
-            Some(at) if self.is_root => Some(at),
-            Some(at) => self
-                .root
-                .get(at)
-                .and_then(|a| by_name(&self.descriptor, a.name())),
-            None => None,
-        };
-        found
-            .and_then(|at| self.descriptor.get(at))
-            .map_or(Mapped::Gone, |attribute| {
-                let type_oid = unsafe { pg_sys::getBaseType(attribute.atttypid) };
-                Mapped::Yes(Column {
-                    attnum: attribute.attnum,
-                    type_oid,
-                    to_text: ToText::of(type_oid),
-                })
-            })
-    }
-
-    fn read_column(&self, attnum: i16) -> Option<ReadColumn> {
-        let attribute = self.descriptor.get(by_number(&self.descriptor, attnum)?)?;
-        Some(ReadColumn {
-            attnum,
-            by_value: attribute.attbyval,
-            length: attribute.attlen,
-        })
-    }
-
-    /// The name in the partitioned table of a column of this one.
-    fn root_name_of(&self, attnum: i16) -> String {
-        by_number(&self.descriptor, attnum)
-            .and_then(|at| self.descriptor.get(at))
-            .map(|attribute| attribute.name().to_owned())
-            .unwrap_or_default()
-    }
-}
-
-fn by_number(descriptor: &PgTupleDesc, attnum: i16) -> Option<usize> {
-    let at = usize::try_from(attnum).ok()?.checked_sub(1)?;
-    descriptor
-        .get(at)
-        .filter(|attribute| !attribute.attisdropped)
-        .map(|_| at)
-}
-
-fn by_name(descriptor: &PgTupleDesc, name: &str) -> Option<usize> {
-    (0..descriptor.len()).find(|at| {
-        descriptor
-            .get(*at)
-            .is_some_and(|a| !a.attisdropped && a.name() == name)
-    })
 }
 
 /// A table as an argument of type regclass.

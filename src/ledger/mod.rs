@@ -4,6 +4,7 @@ pub mod audit;
 pub mod backfill;
 pub mod binding;
 pub mod book;
+pub mod columns;
 pub mod condition;
 pub mod epoch;
 pub mod insert;

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SETTINGS = {
@@ -19,6 +21,8 @@ SETTINGS = {
     # what runs beside the measurement would be measured; parts that need it call VACUUM
     "autovacuum": "off",
     "max_connections": "60",
+    # copying databases between runs would wait for the disk; parts that measure commits turn it on
+    "fsync": "off",
     "lc_messages": "C",
     "timezone": "UTC",
     "jit": "off",
@@ -92,6 +96,18 @@ class Server:
         self.process.send_signal(signal.SIGINT)
         self.process.wait()
         self.process = None
+
+    @contextmanager
+    def fsync(self) -> Iterator[None]:
+        """Commits reach the disk meanwhile, as they do elsewhere."""
+        os.sync()
+        self.sql("ALTER SYSTEM SET fsync = on")
+        self.sql("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.sql("ALTER SYSTEM RESET fsync")
+            self.sql("SELECT pg_reload_conf()")
 
     # --- SQL --------------------------------------------------------------------------------
 

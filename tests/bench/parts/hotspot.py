@@ -31,6 +31,15 @@ def run(server: Server, scale: float) -> list[Table]:
             FROM generate_series(1, {CUSTOMERS}) n WHERE n % 10 BETWEEN 1 AND 3;""", database)
         server.file(SQL / "affiliate.sql", database)
         server.sql("VACUUM (FREEZE, ANALYZE)", database)
+    with server.fsync():
+        tables = measure(server, databases, seconds)
+    for database in databases.values():
+        verify(server, database)
+        server.drop(database)
+    return tables
+
+
+def measure(server: Server, databases: dict[str, str], seconds: int) -> list[Table]:
     tables = []
     for commit in ("off", "on"):
         tps = Table(f"payments of referred customers, {CLIENTS} clients, a fold every second, synchronous_commit {commit}",
@@ -54,7 +63,4 @@ def run(server: Server, scale: float) -> list[Table]:
         waits.values[f"{ONE}, all rounds"] = [sum(waits.values[ONE])]
         waits.limit(f"{ONE}, all rounds", at_most=0)
         tables += [tps, waits, locks, active]
-    for database in databases.values():
-        verify(server, database)
-        server.drop(database)
     return tables

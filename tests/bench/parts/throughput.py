@@ -31,6 +31,11 @@ def compares_two(who: str, commit: str) -> bool:
 
 
 def run(server: Server, scale: float) -> list[Table]:
+    with server.fsync():
+        return measure(server, scale)
+
+
+def measure(server: Server, scale: float) -> list[Table]:
     seconds = max(1, round(SECONDS * scale))
     databases = {candidate: f"throughput {n}" for n, candidate in enumerate([NONE, TWO, AFFILIATE])}
     for candidate, database in databases.items():

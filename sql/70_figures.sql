@@ -48,7 +48,7 @@ CREATE FUNCTION @extschema@.affiliate_stats(code text) RETURNS TABLE (
     code text, link text, currency text, total_users_referred bigint, total_conversions bigint,
     total_money_spent numeric, total_commission numeric, pending_amount numeric,
     total_payout_amount numeric, processing_amount numeric, paid_amount numeric)
-LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS 'MODULE_PATHNAME', 'affiliate_stats_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_stats(text)
     IS 'The figures of the affiliate of a code, in major units, a row per currency; total_payout_amount is matured and in no payout yet';

@@ -47,8 +47,10 @@ AS 'MODULE_PATHNAME', 'payout_programs_wrapper';
 COMMENT ON FUNCTION affiliate.payout_programs(text, date)
     IS 'The programmes of a payout run and the last day that each one pays; refuses a day after today';
 
+-- Without sequential scans: tables that were small when they were last analyzed would be read as a
+-- whole for every entry.
 CREATE FUNCTION affiliate.payout_batch(program text, through date, after_affiliate integer) RETURNS integer
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS 'MODULE_PATHNAME', 'payout_batch_wrapper';
 COMMENT ON FUNCTION affiliate.payout_batch(text, date, integer)
     IS 'Makes the payouts of the next affiliates after one and returns the last affiliate it looked at, NULL when none is left';

@@ -337,12 +337,15 @@ fn in_subtransaction<T>(body: impl FnOnce() -> T + std::panic::UnwindSafe) -> Re
                     ereport: report, ..
                 } => report,
             };
-            // a canceled statement is not the row's fault
-            if message.sql_error_code() == pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED {
-                error.rethrow();
-            }
+            let is_canceled =
+                message.sql_error_code() == pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED;
             let message = message.message().to_owned();
             pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            pg_sys::CurrentResourceOwner = owner;
+            // a canceled statement is not the row's fault
+            if is_canceled {
+                error.rethrow();
+            }
             Err(message)
         })
         .execute();

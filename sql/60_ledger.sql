@@ -16,9 +16,11 @@ CREATE TABLE affiliate.commission (
     refunded      numeric NOT NULL,
     base_before   numeric NOT NULL,
     posted_before numeric NOT NULL,
-    amount        numeric NOT NULL,
-    CONSTRAINT commission_key PRIMARY KEY (binding_id, payment_key, seq)
+    amount        numeric NOT NULL
 ) USING heap;
+CREATE UNIQUE INDEX commission_key ON affiliate.commission (binding_id, payment_key affiliate.payment_key_ops, seq);
+-- a primary key knows no operator class; published, this index identifies an entry as one would
+ALTER TABLE affiliate.commission REPLICA IDENTITY USING INDEX commission_key;
 CREATE INDEX commission_affiliate ON affiliate.commission (affiliate_id, epoch);
 COMMENT ON TABLE affiliate.commission IS
     'The ledger: immutable entries, each with its inputs; amount = round(rate x base) - posted_before. It has no foreign keys: payments must not queue for locks on what they refer to, and nothing it refers to is ever deleted';
@@ -35,6 +37,7 @@ COMMENT ON COLUMN affiliate.commission.refunded IS 'What was refunded of the pay
 COMMENT ON COLUMN affiliate.commission.base_before IS 'Net amount at the entry before of the same referral and currency; base - base_before counts as spending';
 COMMENT ON COLUMN affiliate.commission.posted_before IS 'Sum of the entries before of the same payment, referral and currency';
 COMMENT ON COLUMN affiliate.commission.amount IS 'Commission that this entry adds, in major units of the currency';
+COMMENT ON INDEX affiliate.commission_key IS 'The entries of a payment, which it has once each';
 COMMENT ON INDEX affiliate.commission_affiliate IS 'Entries of an affiliate that are not folded yet, and all of them for payouts';
 
 CREATE TABLE affiliate.quarantine (

@@ -48,9 +48,14 @@ extension_sql_file!(
     requires = ["bindings"]
 );
 extension_sql_file!(
+    "../sql/58_payment_keys.sql",
+    name = "payment_keys",
+    requires = ["refunds"]
+);
+extension_sql_file!(
     "../sql/60_ledger.sql",
     name = "ledger",
-    requires = ["refunds"]
+    requires = ["payment_keys"]
 );
 extension_sql_file!(
     "../sql/65_payment.sql",

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod figures;
 pub mod fold;
 pub mod host;
+pub mod keys;
 pub mod payouts;
 pub mod programs;
 pub mod protect;

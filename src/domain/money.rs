@@ -38,6 +38,9 @@ fn round(mantissa: i128, scale: u32, digits: u32) -> Option<Decimal> {
 /// The sum or difference of two decimals if it is exact; `rust_decimal` would drop digits of
 /// operands whose scales are too far apart.
 pub fn exact_sub(a: Decimal, b: Decimal) -> Option<Decimal> {
+    if b.is_zero() && b.scale() <= a.scale() {
+        return Some(a);
+    }
     let scale = a.scale().max(b.scale());
     let widen = |d: Decimal| {
         d.mantissa()

@@ -50,7 +50,7 @@ pub fn post_missing(binding: &Rc<Binding>, window: Window, limit: i64, counts: &
     spi::connect(|connection| {
         let mut cursor = connection.cursor(&sql, &args);
         let memory = Context::within_current(c"affiliate back-fill");
-        let mut inserts = Inserts::new(binding);
+        let mut inserts = Inserts::new(binding, ROWS_PER_FETCH as i64);
         let mut next_notice = counts.posted + ROWS_PER_NOTICE;
         with_row_slot(binding.table, |slot| {
             while counts.posted < limit {
@@ -87,7 +87,9 @@ pub fn post_missing(binding: &Rc<Binding>, window: Window, limit: i64, counts: &
                 pgrx::check_for_interrupts!();
             }
         });
-        inserts.close();
+        let had_entries = inserts.close();
+        counts.posted -= had_entries.len() as i64;
+        others.extend(had_entries);
         memory.delete();
         cursor.close();
     });

@@ -2,13 +2,12 @@
 //! looked up once per session and table.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::{IntoDatum, pg_sys};
 use rust_decimal::Decimal;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use super::columns::{Column, Mapped, ReadColumn, Resolver};
 use super::condition::Condition;
@@ -17,6 +16,7 @@ use crate::pg::cache;
 use crate::pg::numeric;
 use crate::pg::relations::Relations;
 use crate::pg::rights::as_owner;
+use crate::pg::slot::KeptSlot;
 use crate::pg::spi::{self, Rows, Sees};
 use crate::pg::text::quote_ident;
 use crate::pg::zone::Zone;
@@ -54,6 +54,9 @@ pub struct Binding {
     pub refunds_table: Option<super::refunds::RefundsTable>,
     /// Reads the row of one payment; its parameters are the texts of the key columns.
     pub select_row: String,
+    /// For old and new rows of a statement.
+    pub old_row: KeptSlot,
+    pub new_row: KeptSlot,
 }
 
 /// The terms of a programme for payments that have no entry yet.
@@ -75,10 +78,13 @@ pub struct Columns {
     pub read: Vec<ReadColumn>,
     /// The key columns are all there.
     pub has_key: bool,
+    /// The last attribute number among those of customer and key, and among all that are read.
+    pub last_of_identity: i16,
+    pub last_read: i16,
 }
 
 /// Bindings by the table that a trigger is on; `None` for one that is not bound.
-type Known = HashMap<pg_sys::Oid, Option<Rc<Binding>>>;
+type Known = FxHashMap<pg_sys::Oid, Option<Rc<Binding>>>;
 
 thread_local! {
     static KNOWN: RefCell<(u64, Known)> = RefCell::default();
@@ -195,6 +201,9 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
     attnums.extend(condition.iter().flat_map(Condition::attnums));
     attnums.sort_unstable();
     attnums.dedup();
+    let identity = customer.column().into_iter().chain(key.iter().copied());
+    let last_of_identity = identity.map(|column| column.attnum).max().unwrap_or(1);
+    let last_read = attnums.last().copied().unwrap_or(1);
     let read = attnums
         .into_iter()
         .filter_map(|attnum| resolver.read_column(attnum))
@@ -232,6 +241,8 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
             key,
             read,
             has_key,
+            last_of_identity,
+            last_read,
         },
         minor_units: row.get(0, 6).unwrap_or_default(),
         constant_currency: row
@@ -253,6 +264,8 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
         has_lost_refunds: row.get(0, 19).unwrap_or_default(),
         refunds_table: super::refunds::RefundsTable::of(id),
         select_row,
+        old_row: KeptSlot::default(),
+        new_row: KeptSlot::default(),
     }
 }
 

@@ -1,22 +1,17 @@
-//! The ledger itself: what it says of a payment, and how entries are added.
+//! The ledger itself: what it says of a payment.
 
-use pgrx::{FromDatum, pg_sys};
+use pgrx::FromDatum;
 use rust_decimal::Decimal;
 
-use super::epoch;
 use crate::domain::currency::Currency;
-use crate::domain::money;
-use crate::domain::settlement::{Account, Posting, Standing};
-use crate::pg::memory::Context;
+use crate::domain::settlement::{Account, Standing};
 use crate::pg::numeric;
-use crate::pg::probe::{Key, Lock, Probe, Text};
-use crate::pg::raw;
+use crate::pg::probe::{Key, Probe};
 use crate::pg::relations::Relations;
-use crate::pg::text::text_datum;
-use crate::pg::zone;
+use crate::pg::text::Text;
 
 /// The columns of affiliate.commission, in their order.
-mod column {
+pub mod column {
     pub const POSTED_AT: usize = 1;
     pub const REFERRAL_ID: usize = 2;
     pub const AFFILIATE_ID: usize = 3;
@@ -35,9 +30,6 @@ mod column {
     pub const AMOUNT: usize = 16;
     pub const COUNT: usize = 16;
 }
-
-/// The rule of every entry so far: a rate of the net amount.
-const RULE_RATE: u8 = b'r';
 
 /// What the first entry of a payment froze.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +62,15 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn open(lock: Lock) -> Self {
+    pub fn open() -> Self {
         let relations = Relations::get();
         Self {
-            probe: Probe::open(relations.commission, relations.commission_key, 2, lock),
+            probe: Probe::open(
+                relations.commission,
+                relations.commission_key,
+                2,
+                column::COUNT as i16,
+            ),
         }
     }
 
@@ -133,190 +130,5 @@ impl Reader {
                 posted,
             }),
         }
-    }
-}
-
-/// Adds entries, many at a time, through the index and constraint machinery of the executor
-/// but without a plan: that is most of the cost of a short statement.
-pub struct Writer {
-    /// Where this was made: what it allocates later must live as long.
-    home: Context,
-    ledger: pg_sys::Relation,
-    executor: *mut pg_sys::EState,
-    target: *mut pg_sys::ResultRelInfo,
-    slots: Vec<*mut pg_sys::TupleTableSlot>,
-    filled: usize,
-    values: Context,
-    epoch: i32,
-}
-
-impl Writer {
-    const BATCH: usize = 500;
-
-    pub fn open() -> Self {
-        let relation = Relations::get().commission;
-        unsafe {
-            // lock first, epoch second; the lock is kept until the transaction ends
-            let (ledger, executor, target) = raw::guarded(|| {
-                let ledger = raw::table_open(relation, pg_sys::RowExclusiveLock as _);
-                let executor = raw::CreateExecutorState();
-                let size = size_of::<pg_sys::ResultRelInfo>();
-                let target = raw::MemoryContextAllocZero((*executor).es_query_cxt, size)
-                    .cast::<pg_sys::ResultRelInfo>();
-                (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
-                // not in a range table, which an error of a constraint would look into
-                raw::InitResultRelInfo(target, ledger, 0, std::ptr::null_mut(), 0);
-                raw::ExecOpenIndices(target, false);
-                (ledger, executor, target)
-            });
-            let epoch = epoch::current();
-            Self {
-                home: Context::current(),
-                ledger,
-                executor,
-                target,
-                slots: Vec::new(),
-                filled: 0,
-                values: Context::within_current(c"affiliate entries"),
-                epoch,
-            }
-        }
-    }
-
-    pub fn add(
-        &mut self,
-        binding_id: i32,
-        payment_key: &str,
-        seq: i32,
-        terms: Terms,
-        posting: &Posting,
-    ) {
-        if self.filled == Self::BATCH {
-            self.flush();
-        }
-        unsafe {
-            if self.filled == self.slots.len() {
-                self.slots.push(self.home.with(|| {
-                    pg_sys::MakeSingleTupleTableSlot(
-                        (*self.ledger).rd_att,
-                        &raw const pg_sys::TTSOpsVirtual,
-                    )
-                }));
-            }
-            let slot = self.slots[self.filled];
-            self.filled += 1;
-            pg_sys::ExecClearTuple(slot);
-            let values = std::slice::from_raw_parts_mut((*slot).tts_values, column::COUNT);
-            std::slice::from_raw_parts_mut((*slot).tts_isnull, column::COUNT).fill(false);
-            let epoch = self.epoch;
-            let mut set = |column: usize, value: pg_sys::Datum| values[column - 1] = value;
-            self.values.with(|| {
-                set(column::POSTED_AT, zone::now().into());
-                set(column::REFERRAL_ID, posting.account.referral_id.into());
-                set(column::AFFILIATE_ID, posting.account.affiliate_id.into());
-                set(column::EPOCH, epoch.into());
-                set(column::BINDING_ID, binding_id.into());
-                set(column::SEQ, seq.into());
-                set(column::MATURES_ON, terms.matures_on.into());
-                set(column::RULE, RULE_RATE.into());
-                set(column::PAYMENT_KEY, text_datum(payment_key));
-                set(column::CURRENCY, text_datum(posting.currency.code()));
-                set(column::RATE, numeric::encode(terms.rate));
-                set(
-                    column::BASE,
-                    numeric::encode(money::at_least_minor(
-                        posting.base.normalize(),
-                        posting.currency,
-                    )),
-                );
-                set(
-                    column::REFUNDED,
-                    numeric::encode(posting.refunded.normalize()),
-                );
-                set(column::BASE_BEFORE, numeric::encode(posting.base_before));
-                set(
-                    column::POSTED_BEFORE,
-                    numeric::encode(posting.posted_before),
-                );
-                set(column::AMOUNT, numeric::encode(posting.amount));
-            });
-            pg_sys::ExecStoreVirtualTuple(slot);
-        }
-    }
-
-    pub fn flush(&mut self) {
-        if self.filled == 0 {
-            return;
-        }
-        unsafe {
-            let (ledger, executor, target) = (self.ledger, self.executor, self.target);
-            let (slots, count) = (self.slots.as_mut_ptr(), self.filled);
-            self.values.with(|| {
-                raw::guarded(|| {
-                    for n in 0..count {
-                        raw::ExecConstraints(target, *slots.add(n), executor);
-                    }
-                    let command = raw::GetCurrentCommandId(true);
-                    let none = std::ptr::null_mut();
-                    raw::heap_multi_insert(ledger, slots, count as i32, command, 0, none);
-                    for n in 0..count {
-                        insert_index_tuples(target, *slots.add(n), executor);
-                    }
-                });
-            });
-            self.filled = 0;
-            self.values.reset();
-        }
-    }
-
-    pub fn close(mut self) {
-        self.flush();
-        unsafe {
-            let (ledger, executor, target) = (self.ledger, self.executor, self.target);
-            let (slots, count) = (self.slots.as_mut_ptr(), self.slots.len());
-            raw::guarded(|| {
-                for n in 0..count {
-                    raw::ExecDropSingleTupleTableSlot(*slots.add(n));
-                }
-                // the locks stay until the transaction ends, as those of the executor do
-                for n in 0..(*target).ri_NumIndices as usize {
-                    raw::index_close(*(*target).ri_IndexRelationDescs.add(n), pg_sys::NoLock as _);
-                }
-                raw::FreeExecutorState(executor);
-                raw::table_close(ledger, pg_sys::NoLock as _);
-            });
-        }
-        self.values.delete();
-    }
-}
-
-/// Within a guard.
-unsafe fn insert_index_tuples(
-    target: *mut pg_sys::ResultRelInfo,
-    slot: *mut pg_sys::TupleTableSlot,
-    executor: *mut pg_sys::EState,
-) {
-    unsafe {
-        #[cfg(feature = "pg15")]
-        raw::ExecInsertIndexTuples(
-            target,
-            slot,
-            executor,
-            false,
-            false,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-        );
-        #[cfg(not(feature = "pg15"))]
-        raw::ExecInsertIndexTuples(
-            target,
-            slot,
-            executor,
-            false,
-            false,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            false,
-        );
     }
 }

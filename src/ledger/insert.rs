@@ -1,21 +1,23 @@
-//! The short way of inserted rows: who referred the customer, is there anything about this
-//! payment yet, what does the row earn, one entry.
+//! The short way of inserted rows: who referred the customer, what does the row earn, one entry.
+//! That the payment has none yet is found out by adding it; if it has, or if the row earns nothing
+//! by itself but may by terms that entries froze, the payment is settled.
 
 use std::rc::Rc;
 
 use pgrx::pg_sys;
 
+use super::audit::key_columns;
 use super::binding::Binding;
-use super::book::{Reader, Terms, Writer};
+use super::book::{Reader, Terms};
 use super::quarantine;
 use super::referrals::Referrals;
 use super::refunds::Recorded;
 use super::row::{self, Judgement, Refunds, Row};
 use super::within;
+use super::writer::{Duplicates, Writer};
 use crate::domain::fault::Fault;
 use crate::domain::settlement::{self, Posting};
 use crate::pg::memory::Context;
-use crate::pg::probe::Lock;
 use crate::pg::rights::as_owner;
 
 /// What became of a row.
@@ -40,11 +42,12 @@ pub struct Inserts<'a> {
 }
 
 impl<'a> Inserts<'a> {
-    pub fn new(binding: &'a Rc<Binding>) -> Self {
+    /// For about so many rows.
+    pub fn new(binding: &'a Rc<Binding>, rows: i64) -> Self {
         Self {
             binding,
             home: Context::current(),
-            referrals: Referrals::of(binding),
+            referrals: Referrals::for_rows(binding, rows),
             reader: None,
             recorded: None,
             writer: None,
@@ -61,34 +64,45 @@ impl<'a> Inserts<'a> {
         let Some(referral) = referral else {
             return Inserted::Nothing;
         };
-        let key_columns = row.key_columns();
-        let key = self.binding.key_text(key_columns.clone());
-        if !row::key_fits(&key) || self.is_known(&key, &key_columns) {
-            return Inserted::NotNew(key_columns);
+        let key = row.key();
+        if !row::key_fits(&key) || self.is_known(&key, &row) {
+            return Inserted::NotNew(row.key_columns());
         }
-        match row.judge(&referral, None, false, Refunds::None) {
-            Judgement::Nothing(_) => Inserted::Nothing,
+        let judgement = row.judge(&referral, None, false, Refunds::None);
+        let fault = match judgement {
             Judgement::Claim(claim, terms) => match settlement::advance(&claim, terms.rate, None) {
-                Ok(Some(posting)) => self.post(&key, terms, &posting),
-                Ok(None) => Inserted::Nothing,
-                Err(fault) => unsafe {
-                    self.quarantine(&key, fault, &claim.amount.to_string(), slot)
-                },
+                Ok(Some(posting)) => return self.post(&key, terms, &posting),
+                Ok(None) => None,
+                Err(fault) => Some((fault, claim.amount.to_string())),
             },
-            Judgement::Fault(fault, detail) => unsafe {
-                self.quarantine(&key, fault, &detail, slot)
-            },
+            Judgement::Nothing(_) => None,
+            Judgement::Fault(fault, detail) => Some((fault, detail)),
+        };
+        if self.has_entries(&key) {
+            return Inserted::NotNew(row.key_columns());
+        }
+        match fault {
+            Some((fault, detail)) => unsafe { self.quarantine(&key, fault, &detail, slot) },
+            None => Inserted::Nothing,
         }
     }
 
-    /// Whether there is more to a payment than its inserted row.
-    fn is_known(&mut self, key: &str, key_columns: &[String]) -> bool {
+    fn has_entries(&mut self, key: &str) -> bool {
+        let Self {
+            home,
+            reader,
+            binding,
+            ..
+        } = self;
+        reader
+            .get_or_insert_with(|| home.with(Reader::open))
+            .has_entries(binding.id, key)
+    }
+
+    /// Whether there is more to a payment than its inserted row and, maybe, entries.
+    fn is_known(&mut self, key: &str, row: &Row) -> bool {
         let (id, home) = (self.binding.id, &self.home);
         within::was_changed(id, key)
-            || self
-                .reader
-                .get_or_insert_with(|| home.with(|| Reader::open(Lock::Write)))
-                .has_entries(id, key)
             || self.binding.has_recorded_refunds
                 && self
                     .recorded
@@ -99,14 +113,14 @@ impl<'a> Inserts<'a> {
                 .binding
                 .refunds_table
                 .as_ref()
-                .is_some_and(|table| as_owner(|| table.has_refunds(key_columns)))
+                .is_some_and(|table| as_owner(|| table.has_refunds(&row.key_columns())))
     }
 
     fn post(&mut self, key: &str, terms: Terms, posting: &Posting) -> Inserted {
         const FIRST: i32 = 1;
         let writer = self
             .writer
-            .get_or_insert_with(|| self.home.with(Writer::open));
+            .get_or_insert_with(|| self.home.with(|| Writer::open(Duplicates::TakeBack)));
         writer.add(self.binding.id, key, FIRST, terms, posting);
         Inserted::Posted
     }
@@ -125,10 +139,13 @@ impl<'a> Inserts<'a> {
         Inserted::Quarantined
     }
 
-    /// Writes what is not written yet.
-    pub fn close(self) {
-        if let Some(writer) = self.writer {
-            writer.close();
-        }
+    /// Writes what is not written yet, and returns the key columns of payments that were counted
+    /// as posted and had entries already.
+    pub fn close(self) -> Vec<Vec<String>> {
+        let taken_back = self.writer.map(Writer::close).unwrap_or_default();
+        taken_back
+            .iter()
+            .filter_map(|key| key_columns(self.binding, key))
+            .collect()
     }
 }

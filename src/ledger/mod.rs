@@ -13,5 +13,7 @@ pub mod referrals;
 pub mod refunds;
 pub mod row;
 pub mod settle;
+pub mod transition;
 pub mod trigger;
 pub mod within;
+pub mod writer;

@@ -2,21 +2,25 @@
 
 use std::rc::Rc;
 
-use pgrx::FromDatum;
+use pgrx::{FromDatum, pg_sys};
 use rustc_hash::FxHashMap;
 
 use super::binding::Binding;
 use crate::domain::settlement::Account;
 use crate::pg::memory::Context;
-use crate::pg::probe::{Key, Lock, Probe, Text};
+use crate::pg::probe::{Key, Probe};
 use crate::pg::relations::Relations;
+use crate::pg::scan;
+use crate::pg::text::Text;
 
 /// Customers have keys of at most this many bytes; longer ones are referred by nobody.
 pub const MAX_CUSTOMER_LENGTH: usize = 256;
-/// Answers kept for one statement, so that a bulk load asks once per customer.
-const REMEMBERED: usize = 65_536;
 /// Look-ups before it pays to keep answers.
 const FEW: usize = 8;
+/// Rows of a statement from which it may pay to read all referrals.
+const MANY: i64 = 1000;
+/// About so many fit on a page.
+const REFERRALS_PER_PAGE: i64 = 80;
 
 mod column {
     pub const ID: i16 = 1;
@@ -41,7 +45,9 @@ pub struct Referrals {
     home: Context,
     probe: Option<Probe>,
     looked_up: usize,
-    known: FxHashMap<String, Option<Referral>>,
+    known: FxHashMap<Box<str>, Option<Referral>>,
+    /// All referrals of the programme are known: who is not among them was referred by nobody.
+    knows_all: bool,
 }
 
 impl Referrals {
@@ -52,54 +58,104 @@ impl Referrals {
             probe: None,
             looked_up: 0,
             known: FxHashMap::default(),
+            knows_all: false,
         }
     }
 
-    pub fn find(&mut self, customer: &str) -> Option<Referral> {
-        if let Some(known) = self.known.get(customer) {
-            return *known;
+    /// The same for a statement of so many rows. For a large one all referrals are read in one
+    /// go, if they are not too many: that takes less than asking for each customer.
+    pub fn for_rows(binding: &Rc<Binding>, rows: i64) -> Self {
+        let mut referrals = Self::of(binding);
+        if rows >= MANY {
+            referrals.read_all(rows);
+        }
+        referrals
+    }
+
+    pub fn find(&mut self, customer: &Text) -> Option<Referral> {
+        if !self.known.is_empty() || self.knows_all {
+            if let Some(known) = self.known.get(&**customer) {
+                return *known;
+            }
+            if self.knows_all {
+                return None;
+            }
         }
         let found = self.look_up(customer);
         self.looked_up += 1;
-        if self.looked_up > FEW && self.known.len() < REMEMBERED {
-            self.known.insert(customer.to_owned(), found);
+        if self.looked_up > FEW && self.known.len() < most_remembered() {
+            self.known.insert((**customer).into(), found);
         }
         found
     }
 
-    fn look_up(&mut self, customer: &str) -> Option<Referral> {
+    fn look_up(&mut self, customer: &Text) -> Option<Referral> {
         if customer.len() > MAX_CUSTOMER_LENGTH {
             return None;
         }
         let probe = self.probe.get_or_insert_with(|| {
             let relations = Relations::get();
-            self.home
-                .with(|| Probe::open(relations.referral, relations.referral_probe, 1, Lock::Read))
+            self.home.with(|| {
+                Probe::open(
+                    relations.referral,
+                    relations.referral_probe,
+                    1,
+                    column::ATTRIBUTED_AT,
+                )
+            })
         });
-        let text_is = |probe: &Probe, column, expected| unsafe {
-            <&str>::from_datum(probe.get(column), false) == Some(expected)
-        };
-        let key = Text::new(customer);
-        let mut found = None;
-        let mut is_row = probe.seek([Key::hashed_text(1, &key)]);
+        let mut is_row = probe.seek([Key::hashed_text(1, customer)]);
         while is_row {
-            if text_is(probe, column::CUSTOMER, customer)
-                && text_is(probe, column::PROGRAM, &self.binding.program)
+            let get = |column| probe.get(column);
+            if text(get(column::CUSTOMER)) == Some(customer)
+                && text(get(column::PROGRAM)) == Some(&self.binding.program)
             {
-                let affiliate_id = probe.get(column::AFFILIATE_ID).value() as i32;
-                let referral_id = probe.get(column::ID).value() as i64;
-                found = Some(Referral {
-                    account: Account {
-                        affiliate_id,
-                        referral_id,
-                    },
-                    attributed_at: probe.get(column::ATTRIBUTED_AT).value() as i64,
-                    is_closed: self.binding.closed_affiliates.contains(&affiliate_id),
-                });
-                break;
+                return Some(referral(&self.binding, get));
             }
             is_row = probe.next();
         }
-        found
+        None
     }
+
+    fn read_all(&mut self, rows: i64) {
+        let Self { binding, known, .. } = self;
+        self.knows_all = scan::each(
+            Relations::get().referral,
+            column::ATTRIBUTED_AT,
+            |pages| {
+                let expected = i64::from(pages) * REFERRALS_PER_PAGE;
+                expected <= rows && expected <= most_remembered() as i64
+            },
+            |get| {
+                if text(get(column::PROGRAM)) == Some(&binding.program)
+                    && let Some(customer) = text(get(column::CUSTOMER))
+                {
+                    known.insert(customer.into(), Some(referral(binding, get)));
+                }
+            },
+        );
+    }
+}
+
+fn text<'a>(datum: pg_sys::Datum) -> Option<&'a str> {
+    unsafe { FromDatum::from_datum(datum, false) }
+}
+
+/// The referral in a row whose attributes `get` reads.
+fn referral(binding: &Binding, get: impl Fn(i16) -> pg_sys::Datum) -> Referral {
+    let affiliate_id = get(column::AFFILIATE_ID).value() as i32;
+    Referral {
+        account: Account {
+            affiliate_id,
+            referral_id: get(column::ID).value() as i64,
+        },
+        attributed_at: get(column::ATTRIBUTED_AT).value() as i64,
+        is_closed: binding.closed_affiliates.contains(&affiliate_id),
+    }
+}
+
+/// How many answers fit into work_mem.
+fn most_remembered() -> usize {
+    const BYTES_PER_ANSWER: usize = 100;
+    unsafe { pg_sys::work_mem as usize * 1024 / BYTES_PER_ANSWER }
 }

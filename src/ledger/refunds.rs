@@ -10,10 +10,10 @@ use crate::domain::currency::Currency;
 use crate::domain::fault::Fault;
 use crate::domain::money;
 use crate::pg::numeric::{self, Unfit};
-use crate::pg::probe::{Key, Lock, Probe, Text};
+use crate::pg::probe::{Key, Probe};
 use crate::pg::relations::Relations;
 use crate::pg::spi::{self, Rows, Sees};
-use crate::pg::text::attribute;
+use crate::pg::text::{Text, attribute};
 
 /// An attached table of refunds.
 pub struct RefundsTable {
@@ -83,7 +83,7 @@ impl RefundsTable {
     pub unsafe fn payment_of(&self, slot: *mut pg_sys::TupleTableSlot) -> Vec<String> {
         let text = |column: &Column| unsafe {
             let (datum, is_null) = attribute(slot, column.attnum);
-            (!is_null).then(|| column.to_text.apply(datum))
+            (!is_null).then(|| column.to_text.apply(datum).to_owned())
         };
         self.payment_key
             .iter()
@@ -137,7 +137,7 @@ impl RefundsTable {
         currency: Currency,
     ) -> Result<Decimal, (Fault, String)> {
         let get = |column: Column| unsafe { attribute(slot, column.attnum) };
-        let text = |column: Column, datum| unsafe { column.to_text.apply(datum) };
+        let text = |column: Column, datum| unsafe { column.to_text.apply(datum) }.to_owned();
         if matches!(self.currency, Mapped::Gone) {
             let gone = "the column of the refund's currency is gone".to_owned();
             return Err((Fault::ColumnUnusable, gone));
@@ -198,7 +198,12 @@ impl Recorded {
     pub fn open() -> Self {
         let relations = Relations::get();
         Self {
-            probe: Probe::open(relations.refund, relations.refund_payment, 2, Lock::Read),
+            probe: Probe::open(
+                relations.refund,
+                relations.refund_payment,
+                2,
+                column::AMOUNT,
+            ),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::domain::fault::Fault;
 use crate::domain::money;
 use crate::domain::settlement::Claim;
 use crate::pg::numeric::{self, Unfit};
-use crate::pg::text::attribute;
+use crate::pg::text::{Text, attribute};
 use crate::pg::zone;
 
 /// Longer keys can't be indexed.
@@ -94,14 +94,27 @@ impl<'a> Row<'a> {
         (!is_null).then_some(datum)
     }
 
-    fn text(&self, column: Column) -> Option<String> {
+    fn text(&self, column: Column) -> Option<Text> {
         self.get(column)
             .map(|datum| unsafe { column.to_text.apply(datum) })
     }
 
+    fn owned_text(&self, column: Column) -> String {
+        self.text(column)
+            .map_or_else(String::new, |text| text.to_owned())
+    }
+
     /// The customer, if the row has one.
-    pub fn customer(&self) -> Option<String> {
+    pub fn customer(&self) -> Option<Text> {
         self.text(self.binding.columns.customer.column()?)
+    }
+
+    /// The key as text.
+    pub fn key(&self) -> Text {
+        match self.binding.columns.key[..] {
+            [column] => self.text(column).unwrap_or_else(|| Text::new("")),
+            _ => Text::new(&self.binding.key_text(self.key_columns())),
+        }
     }
 
     /// The texts of the key's columns.
@@ -110,7 +123,7 @@ impl<'a> Row<'a> {
             .columns
             .key
             .iter()
-            .map(|column| self.text(*column).unwrap_or_default())
+            .map(|column| self.owned_text(*column))
             .collect()
     }
 
@@ -161,7 +174,7 @@ impl<'a> Row<'a> {
         }
         let currency = self.currency()?;
         let amount = self.amount(self.binding.columns.amount, currency, Faults::AMOUNT)?;
-        let amount = amount.ok_or((Fault::AmountNull, "NULL".to_owned()))?;
+        let amount = amount.ok_or_else(|| (Fault::AmountNull, "NULL".to_owned()))?;
         let column = self.amount(self.binding.columns.refunded, currency, Faults::REFUNDED)?;
         if amount.is_zero() {
             return Ok(Err(Nothing::ZeroAmount));
@@ -177,7 +190,7 @@ impl<'a> Row<'a> {
                     .unwrap_or_default()
                     .checked_add(attached)
                     .and_then(|sum| sum.checked_add(self.in_major_units(recorded, currency)))
-                    .ok_or((Fault::RefundedOutOfRange, attached.to_string()))?
+                    .ok_or_else(|| (Fault::RefundedOutOfRange, attached.to_string()))?
                     .max(known)
                     .clamp(Decimal::ZERO, amount)
             }
@@ -275,12 +288,9 @@ impl<'a> Row<'a> {
             PaidAt::Moment(moment) => zone.day(*moment).is_some(),
             PaidAt::Day(day) => zone::is_day(*day),
         };
-        paid_at.filter(in_calendar).ok_or_else(|| {
-            (
-                Fault::PaidAtOutOfRange,
-                self.text(column).unwrap_or_default(),
-            )
-        })
+        paid_at
+            .filter(in_calendar)
+            .ok_or_else(|| (Fault::PaidAtOutOfRange, self.owned_text(column)))
     }
 
     fn currency(&self) -> Result<Currency, (Fault, String)> {
@@ -301,8 +311,8 @@ impl<'a> Row<'a> {
         };
         let code = self
             .text(column)
-            .ok_or((Fault::CurrencyNull, "NULL".to_owned()))?;
-        Currency::parse(&code).ok_or((Fault::CurrencyUnknown, code))
+            .ok_or_else(|| (Fault::CurrencyNull, "NULL".to_owned()))?;
+        Currency::parse(&code).ok_or_else(|| (Fault::CurrencyUnknown, code.to_owned()))
     }
 
     /// An amount of the row in major units; `None` if it is NULL or not mapped.
@@ -325,7 +335,7 @@ impl<'a> Row<'a> {
         let Some(datum) = self.get(column) else {
             return Ok(None);
         };
-        let fault = |fault| (fault, self.text(column).unwrap_or_default());
+        let fault = |fault| (fault, self.owned_text(column));
         let integer = match column.type_oid {
             pg_sys::INT2OID => Some(i64::from(datum.value() as i16)),
             pg_sys::INT4OID => Some(i64::from(datum.value() as i32)),

@@ -9,14 +9,14 @@ use rust_decimal::Decimal;
 
 use super::audit::Difference;
 use super::binding::{self, Binding, Mapped};
-use super::book::{Entries, Reader, Terms, Writer};
+use super::book::{Entries, Reader, Terms};
 use super::quarantine;
 use super::referrals::Referrals;
 use super::refunds::Recorded;
 use super::row::{self, Judgement, Nothing, Refunds, Row};
+use super::writer::{Duplicates, Writer};
 use crate::domain::fault::Fault;
 use crate::domain::settlement::{self, Claim, Posting};
-use crate::pg::probe::Lock;
 use crate::pg::spi::{self, Sees};
 
 /// What settling a payment did.
@@ -89,7 +89,7 @@ impl Settler {
         Self {
             binding,
             referrals,
-            reader: Reader::open(Lock::Read),
+            reader: Reader::open(),
             recorded: Recorded::open(),
         }
     }
@@ -136,7 +136,7 @@ impl Settler {
             posted_before: Decimal::ZERO,
             amount: Decimal::new(0, standing.currency.minor_digits()),
         };
-        let mut writer = Writer::open();
+        let mut writer = Writer::open(Duplicates::Fail);
         writer.add(self.binding.id, &key, 1, terms, &nothing);
         writer.close();
     }
@@ -209,7 +209,9 @@ impl Settler {
         let key = self.binding.key_text(key_columns.to_vec());
         let mut customer = None;
         let verdict = self.read_row(key_columns, false, |settler, slot| {
-            customer = unsafe { Row::new(&settler.binding, slot) }.customer();
+            customer = unsafe { Row::new(&settler.binding, slot) }
+                .customer()
+                .map(|c| c.to_owned());
             settler.judge_slot(&key, slot, None, true).0
         });
         (verdict, customer)
@@ -271,7 +273,7 @@ impl Settler {
         if let Some(terms) = terms
             && !postings.is_empty()
         {
-            let mut writer = Writer::open();
+            let mut writer = Writer::open(Duplicates::Fail);
             for (n, posting) in postings.iter().enumerate() {
                 writer.add(
                     self.binding.id,

@@ -12,16 +12,11 @@ use super::referrals::Referrals;
 use super::refunds::RefundsTable;
 use super::row::{self, Row};
 use super::settle::{Options, Settler};
+use super::transition::Transition;
 use super::within;
 use crate::pg::error::Problem;
-use crate::pg::memory::Context;
-use crate::pg::raw;
 use crate::pg::rights::as_owner;
-
-/// Rows after which the memory that they needed is freed.
-const ROWS_PER_RESET: i64 = 1000;
-
-type Slot = *mut pg_sys::TupleTableSlot;
+use crate::pg::slot::{KeptSlot, Slot};
 
 /// The body of affiliate.post_payments().
 pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
@@ -71,7 +66,7 @@ unsafe fn post_row(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, event: 
                     changes.moved(from, key_columns(old));
                     changes.finish();
                 }
-                None => insert(binding, |add| add(old)),
+                None => insert(binding, 1, |add| add(old)),
             }
         }
         pg_sys::TRIGGER_EVENT_UPDATE => {
@@ -102,134 +97,52 @@ unsafe fn moved_to_another_partition(tuple: pg_sys::HeapTuple) -> bool {
 
 unsafe fn post_statement(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, event: u32) {
     let descriptor = unsafe { (*trigger.tg_relation).rd_att };
+    let (old, new) = (trigger.tg_oldtable, trigger.tg_newtable);
+    let columns = &binding.columns;
     match event {
-        pg_sys::TRIGGER_EVENT_INSERT => {
-            insert(binding, |add| unsafe {
-                each(trigger.tg_newtable, descriptor, add)
-            });
-        }
-        pg_sys::TRIGGER_EVENT_UPDATE => {
+        pg_sys::TRIGGER_EVENT_INSERT => unsafe {
+            let lent = binding.new_row.lend(descriptor);
+            let rows = Transition::open(new, lent.slot, columns.last_of_identity);
+            insert(binding, rows.count, |add| rows.each(add));
+        },
+        pg_sys::TRIGGER_EVENT_UPDATE => unsafe {
+            let (old_lent, new_lent) = (
+                binding.old_row.lend(descriptor),
+                binding.new_row.lend(descriptor),
+            );
+            let old = Transition::open(old, old_lent.slot, columns.last_read);
+            let new = Transition::open(new, new_lent.slot, columns.last_read);
             let mut changes = Changes::new(binding);
-            unsafe {
-                each_pair(
-                    trigger.tg_oldtable,
-                    trigger.tg_newtable,
-                    descriptor,
-                    |old, new| changes.updated(old, new),
-                );
-            }
+            // old and new rows stand in the same order
+            let mut is_first = true;
+            new.each(|new_slot| {
+                if is_first || old.next() {
+                    changes.updated(old_lent.slot, new_slot);
+                }
+                is_first = false;
+            });
             changes.finish();
-        }
-        _ => {
+        },
+        _ => unsafe {
+            let lent = binding.old_row.lend(descriptor);
+            let rows = Transition::open(old, lent.slot, columns.last_of_identity);
             let mut changes = Changes::new(binding);
-            unsafe {
-                each(trigger.tg_oldtable, descriptor, |slot| {
-                    changes.deleted(slot)
-                })
-            };
+            rows.each(|slot| changes.deleted(slot));
             changes.finish();
-        }
+        },
     }
 }
 
-/// A transition table, read from its start through a pointer of its own: other triggers of
-/// the statement read the same one. The pointer stays selected for the whole of the reading,
-/// since to change it is to seek in a table that has gone to disk.
-struct Transition {
-    store: *mut pg_sys::Tuplestorestate,
-    slot: Slot,
-    count: i64,
-}
-
-impl Transition {
-    unsafe fn open(store: *mut pg_sys::Tuplestorestate, descriptor: pg_sys::TupleDesc) -> Self {
-        unsafe {
-            let (slot, count) = raw::guarded(|| {
-                let flags = pg_sys::EXEC_FLAG_REWIND as i32;
-                let pointer = raw::tuplestore_alloc_read_pointer(store, flags);
-                raw::tuplestore_select_read_pointer(store, pointer);
-                raw::tuplestore_rescan(store);
-                let ops = &raw const pg_sys::TTSOpsMinimalTuple;
-                let slot = raw::MakeSingleTupleTableSlot(descriptor, ops);
-                (slot, raw::tuplestore_tuple_count(store))
-            });
-            Self { store, slot, count }
-        }
-    }
-
-    unsafe fn next(&self) -> bool {
-        unsafe { pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot) }
-    }
-
-    unsafe fn close(self) {
-        unsafe {
-            let (store, slot) = (self.store, self.slot);
-            raw::guarded(|| {
-                raw::tuplestore_select_read_pointer(store, 0);
-                raw::ExecDropSingleTupleTableSlot(slot);
-            });
-        }
-    }
-}
-
-unsafe fn each(
-    store: *mut pg_sys::Tuplestorestate,
-    descriptor: pg_sys::TupleDesc,
-    mut body: impl FnMut(Slot),
-) {
-    unsafe {
-        let rows = Transition::open(store, descriptor);
-        // few rows need little, and the server frees it after the statement
-        let is_large = rows.count > ROWS_PER_RESET;
-        let memory = is_large.then(|| Context::within_current(c"affiliate rows"));
-        let mut count = 0;
-        while rows.next() {
-            let Some(memory) = &memory else {
-                body(rows.slot);
-                continue;
-            };
-            memory.with(|| body(rows.slot));
-            count += 1;
-            if count % ROWS_PER_RESET == 0 {
-                memory.reset();
-                pgrx::check_for_interrupts!();
-            }
-        }
-        if let Some(memory) = memory {
-            memory.delete();
-        }
-        rows.close();
-    }
-}
-
-/// Old and new rows of an UPDATE stand in the same order.
-unsafe fn each_pair(
-    old: *mut pg_sys::Tuplestorestate,
-    new: *mut pg_sys::Tuplestorestate,
-    descriptor: pg_sys::TupleDesc,
-    mut body: impl FnMut(Slot, Slot),
-) {
-    unsafe {
-        let old = Transition::open(old, descriptor);
-        each(new, descriptor, |new_slot| {
-            if old.next() {
-                body(old.slot, new_slot);
-            }
-        });
-        old.close();
-    }
-}
-
-/// Posts the rows that `rows` passes on.
-fn insert(binding: &Rc<Binding>, rows: impl FnOnce(&mut dyn FnMut(Slot))) {
-    let mut inserts = Inserts::new(binding);
+/// Posts the rows that `rows` passes on, about `count` of them.
+fn insert(binding: &Rc<Binding>, count: i64, rows: impl FnOnce(&mut dyn FnMut(Slot))) {
+    let mut inserts = Inserts::new(binding, count);
     let mut others = Vec::new();
     rows(&mut |slot| {
         if let Inserted::NotNew(key_columns) = unsafe { inserts.add(slot) } {
             others.push(key_columns);
         }
     });
-    inserts.close();
+    others.extend(inserts.close());
     settle_all(binding, &others, Options::default());
 }
 
@@ -420,10 +333,11 @@ pub fn post_refunds(fcinfo: pg_sys::FunctionCallInfo) {
                     note(trigger.tg_newslot);
                 }
             } else {
-                let descriptor = (*trigger.tg_relation).rd_att;
+                let kept = KeptSlot::default();
+                let lent = kept.lend((*trigger.tg_relation).rd_att);
                 for store in [trigger.tg_oldtable, trigger.tg_newtable] {
                     if !store.is_null() {
-                        each(store, descriptor, &mut note);
+                        Transition::open(store, lent.slot, 1).each(&mut note);
                     }
                 }
             }

@@ -2,30 +2,29 @@
 //!
 //! Payments that were changed or deleted: a trigger of the host, or a function that a statement
 //! calls, may have done so within the very statement that inserted them. The copy that this
-//! statement hands to our trigger is older then, so for these the row is read. And the payment that has just left its partition for another one.
+//! statement hands to our trigger is older then, so for these the row is read. And the payment
+//! that has just left its partition for another one.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 
 use pgrx::pg_sys;
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 /// So many changed payments are remembered one by one.
 const MOST: usize = 10_000;
 
 /// The changed payments of a transaction, by binding and key.
 enum Changed {
-    Some(HashSet<(i32, String)>),
+    Some(FxHashSet<(i32, String)>),
     TooMany,
 }
 
-impl Default for Changed {
-    fn default() -> Self {
-        Self::Some(HashSet::new())
-    }
+impl Changed {
+    const NONE: Self = Self::Some(FxHashSet::with_hasher(FxBuildHasher));
 }
 
 thread_local! {
-    static CHANGED: RefCell<Changed> = RefCell::default();
+    static CHANGED: RefCell<Changed> = const { RefCell::new(Changed::NONE) };
     static MOVED: RefCell<Option<(i32, u32, Vec<String>)>> = const { RefCell::new(None) };
 }
 
@@ -73,6 +72,6 @@ unsafe extern "C-unwind" fn at_transaction_end(
     _event: pg_sys::XactEvent::Type,
     _arg: *mut std::ffi::c_void,
 ) {
-    CHANGED.take();
+    CHANGED.replace(Changed::NONE);
     MOVED.take();
 }

@@ -9,6 +9,8 @@ mod raise;
 pub mod raw;
 pub mod relations;
 pub mod rights;
+pub mod scan;
+pub mod slot;
 pub mod spi;
 pub mod text;
 pub mod zone;

@@ -68,14 +68,19 @@ fn decode_bytes(bytes: &[u8]) -> Result<Decimal, Unfit> {
         ),
     };
     let count = (bytes.len().saturating_sub(start)) / 2;
-    let mut mantissa: i128 = 0;
-    for n in 0..count {
-        let digit = i128::from(word(start + 2 * n));
-        mantissa = mantissa
-            .checked_mul(BASE)
-            .and_then(|m| m.checked_add(digit))
-            .ok_or(Unfit::OutOfRange)?;
-    }
+    let digit = |n: usize| word(start + 2 * n);
+    // 18 decimal digits are a number of 64 bits, whose arithmetic is much faster
+    let mut mantissa: i128 = if count <= 4 {
+        (0..count)
+            .fold(0, |m, n| m * BASE as i64 + i64::from(digit(n)))
+            .into()
+    } else {
+        (0..count)
+            .try_fold(0i128, |m, n| {
+                m.checked_mul(BASE)?.checked_add(digit(n).into())
+            })
+            .ok_or(Unfit::OutOfRange)?
+    };
     if mantissa == 0 {
         return Ok(Decimal::new(
             0,
@@ -85,8 +90,12 @@ fn decode_bytes(bytes: &[u8]) -> Result<Decimal, Unfit> {
     // decimals behind the last digit group, negative if zeros are to be added before the point
     let mut scale = (count as i32 - 1 - weight) * BASE_DIGITS;
     let wanted = i32::from(display_scale).min(Decimal::MAX_SCALE as i32);
-    while scale > wanted && mantissa % 10 == 0 {
-        mantissa /= 10;
+    while scale > wanted {
+        let (shorter, is_exact) = tenth(mantissa);
+        if !is_exact {
+            break;
+        }
+        mantissa = shorter;
         scale -= 1;
     }
     if scale < wanted {
@@ -109,54 +118,101 @@ fn decode_bytes(bytes: &[u8]) -> Result<Decimal, Unfit> {
     fit(mantissa, scale as u32, negative).ok_or(Unfit::OutOfRange)
 }
 
+/// A tenth of a number that is not negative, and whether it is exact.
+fn tenth(number: i128) -> (i128, bool) {
+    match u64::try_from(number) {
+        Ok(number) => (i128::from(number / 10), number % 10 == 0),
+        Err(_) => (number / 10, number % 10 == 0),
+    }
+}
+
 fn fit(mantissa: i128, scale: u32, negative: bool) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(if negative { -mantissa } else { mantissa }, scale).ok()
 }
 
+/// A `numeric` in memory of our own, with the decimals of the decimal that it was made of.
+pub struct Numeric([u32; Self::WORDS]);
+
+impl Numeric {
+    /// 96 bits and the padding make at most 9 groups of digits, a scale of 28 at most 7 behind
+    /// the point.
+    const MOST_GROUPS: usize = 10;
+    const WORDS: usize = (pg_sys::VARHDRSZ + 2 + 2 * Self::MOST_GROUPS).div_ceil(size_of::<u32>());
+    pub const ZERO: Self = Self([0; Self::WORDS]);
+
+    pub fn new(value: Decimal) -> Self {
+        let scale = value.scale();
+        let padding = (BASE_DIGITS as u32 - scale % BASE_DIGITS as u32) % BASE_DIGITS as u32;
+        let mantissa = value.mantissa().unsigned_abs() * 10u128.pow(padding);
+        let (mut groups, mut count) = ([0u16; Self::MOST_GROUPS], 0);
+        // trailing groups of zeros are left out
+        let mut dropped = 0;
+        let mut put = |digits: u16| {
+            if count > 0 || digits != 0 {
+                groups[count] = digits;
+                count += 1;
+            } else {
+                dropped += 1;
+            }
+        };
+        // division of 128 bits is slow, and hardly any amount needs it
+        let mut low = match u64::try_from(mantissa) {
+            Ok(low) => low,
+            Err(_) => {
+                let mut rest = mantissa;
+                while rest > u64::MAX.into() {
+                    put((rest % BASE as u128) as u16);
+                    rest /= BASE as u128;
+                }
+                rest as u64
+            }
+        };
+        while low > 0 {
+            put((low % BASE as u64) as u16);
+            low /= BASE as u64;
+        }
+        let fraction_groups = ((scale + padding) / BASE_DIGITS as u32) as i32 - dropped;
+        let weight = if count == 0 {
+            0
+        } else {
+            count as i32 - 1 - fraction_groups
+        };
+        let mut header =
+            SHORT | ((scale as u16) << SHORT_SCALE_SHIFT) | (weight as u16 & SHORT_WEIGHT_MASK);
+        if weight < 0 {
+            header |= SHORT_WEIGHT_SIGN;
+        }
+        if value.is_sign_negative() && count > 0 {
+            header |= SHORT_NEGATIVE;
+        }
+        let mut numeric = Self::ZERO;
+        unsafe {
+            let start = numeric.0.as_mut_ptr().cast::<u8>();
+            pgrx::set_varsize_4b(start.cast(), (pg_sys::VARHDRSZ + 2 + 2 * count) as i32);
+            let mut words = start.add(pg_sys::VARHDRSZ).cast::<u16>();
+            *words = header;
+            for group in groups[..count].iter().rev() {
+                words = words.add(1);
+                *words = *group;
+            }
+        }
+        numeric
+    }
+
+    /// Good for as long as this is neither dropped nor moved.
+    pub fn datum(&self) -> pg_sys::Datum {
+        pg_sys::Datum::from(self.0.as_ptr())
+    }
+}
+
 /// A `numeric` datum with the decimals of `value`, in the current memory context.
 pub fn encode(value: Decimal) -> pg_sys::Datum {
-    let scale = value.scale();
-    let padding = (BASE_DIGITS as u32 - scale % BASE_DIGITS as u32) % BASE_DIGITS as u32;
-    let mut rest = value.mantissa().unsigned_abs() * 10u128.pow(padding);
-    let mut fraction_groups = ((scale + padding) / BASE_DIGITS as u32) as i32;
-    // least significant group first; 96 bits and padding make at most 9 groups, a scale of 28
-    // at most 7 behind the point
-    let mut groups = [0u16; 12];
-    let mut count = 0;
-    while rest > 0 {
-        let digit = (rest % BASE as u128) as u16;
-        rest /= BASE as u128;
-        if count > 0 || digit != 0 {
-            groups[count] = digit;
-            count += 1;
-        } else {
-            fraction_groups -= 1;
-        }
-    }
-    let weight = if count == 0 {
-        0
-    } else {
-        count as i32 - 1 - fraction_groups
-    };
-    let mut header =
-        SHORT | ((scale as u16) << SHORT_SCALE_SHIFT) | (weight as u16 & SHORT_WEIGHT_MASK);
-    if weight < 0 {
-        header |= SHORT_WEIGHT_SIGN;
-    }
-    if value.is_sign_negative() && count > 0 {
-        header |= SHORT_NEGATIVE;
-    }
-    let size = pg_sys::VARHDRSZ + 2 + 2 * count;
+    let numeric = Numeric::new(value);
     unsafe {
-        let varlena = pg_sys::palloc(size).cast::<pg_sys::varlena>();
-        pgrx::set_varsize_4b(varlena, size as i32);
-        let mut words = varlena.cast::<u8>().add(pg_sys::VARHDRSZ).cast::<u16>();
-        *words = header;
-        for group in groups[..count].iter().rev() {
-            words = words.add(1);
-            *words = *group;
-        }
-        pg_sys::Datum::from(varlena)
+        let size = pgrx::varsize_any(numeric.datum().cast_mut_ptr());
+        let copy = pg_sys::palloc(size).cast::<u8>();
+        copy.copy_from_nonoverlapping(numeric.0.as_ptr().cast(), size);
+        pg_sys::Datum::from(copy)
     }
 }
 

@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 
 use super::memory::Context;
 use super::raw;
-use super::text::attribute;
+use super::text::Text;
 
 /// An open heap and index.
 pub struct Probe {
@@ -17,18 +17,12 @@ pub struct Probe {
     home: Context,
     heap: pg_sys::Relation,
     index: pg_sys::Relation,
+    /// For the current row; null until there is one. Most customers have none.
     slot: *mut pg_sys::TupleTableSlot,
     scan: pg_sys::IndexScanDesc,
     keys: usize,
-}
-
-/// How the heap and the index are locked. Locks are kept until the transaction ends, as those
-/// of a statement are.
-#[derive(Clone, Copy)]
-pub enum Lock {
-    Read,
-    /// For who will most likely write to the table next: one lock serves both.
-    Write,
+    /// How many attributes are taken out of a row.
+    attributes: i16,
 }
 
 /// One equality of an index probe.
@@ -71,43 +65,19 @@ impl Key {
     }
 }
 
-/// A text of the server, in memory of our own.
-pub struct Text(Vec<u32>);
-
-impl Text {
-    pub fn new(text: &str) -> Self {
-        let size = pg_sys::VARHDRSZ + text.len();
-        let mut words = vec![0u32; size.div_ceil(size_of::<u32>())];
-        unsafe {
-            let bytes = words.as_mut_ptr().cast::<u8>();
-            pgrx::set_varsize_4b(bytes.cast(), size as i32);
-            bytes
-                .add(pg_sys::VARHDRSZ)
-                .copy_from_nonoverlapping(text.as_ptr(), text.len());
-        }
-        Self(words)
-    }
-
-    fn datum(&self) -> pg_sys::Datum {
-        pg_sys::Datum::from(self.0.as_ptr())
-    }
-}
-
 /// The most columns that a probe compares.
 const MAX_KEYS: usize = 2;
 
 impl Probe {
-    pub fn open(heap: pg_sys::Oid, index: pg_sys::Oid, keys: usize, lock: Lock) -> Self {
-        let lock = match lock {
-            Lock::Read => pg_sys::AccessShareLock,
-            Lock::Write => pg_sys::RowExclusiveLock,
-        } as pg_sys::LOCKMODE;
+    /// For probes with so many keys, whose rows are read up to an attribute.
+    pub fn open(heap: pg_sys::Oid, index: pg_sys::Oid, keys: usize, attributes: i16) -> Self {
+        // kept until the transaction ends, as those of a statement are
+        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
         let home = Context::current();
-        let (heap, index, slot, scan) = unsafe {
+        let (heap, index, scan) = unsafe {
             raw::guarded(|| {
                 let heap = raw::table_open(heap, lock);
                 let index = raw::index_open(index, lock);
-                let slot = raw::table_slot_create(heap, std::ptr::null_mut());
                 let snapshot = &raw mut pg_sys::SnapshotSelfData;
                 #[cfg(not(feature = "pg18"))]
                 let scan = raw::index_beginscan(heap, index, snapshot, keys as i32, 0);
@@ -120,16 +90,17 @@ impl Probe {
                     keys as i32,
                     0,
                 );
-                (heap, index, slot, scan)
+                (heap, index, scan)
             })
         };
         Self {
             home,
             heap,
             index,
-            slot,
+            slot: std::ptr::null_mut(),
             scan,
             keys,
+            attributes,
         }
     }
 
@@ -139,41 +110,59 @@ impl Probe {
     pub fn seek<const N: usize>(&mut self, keys: [Key; N]) -> bool {
         const { assert!(N <= MAX_KEYS) };
         debug_assert_eq!(N, self.keys);
-        let (scan, slot, none) = (self.scan, self.slot, std::ptr::null_mut());
-        self.home.with(|| unsafe {
-            raw::guarded(|| {
-                let mut data = [pg_sys::ScanKeyData::default(); MAX_KEYS];
-                for (data, key) in data.iter_mut().zip(keys) {
-                    raw::ScanKeyEntryInitialize(
-                        data,
-                        0,
-                        key.attribute,
-                        key.strategy as _,
-                        pg_sys::InvalidOid,
-                        // texts are under collation "C", integers have none and do not ask
-                        pg_sys::C_COLLATION_OID,
-                        pg_sys::Oid::from(key.procedure),
-                        key.value,
-                    );
-                }
-                raw::index_rescan(scan, data.as_mut_ptr(), N as i32, none, 0);
-                let forward = pg_sys::ScanDirection::ForwardScanDirection;
-                raw::index_getnext_slot(scan, forward, slot)
-            })
+        let none = std::ptr::null_mut();
+        self.fetch(|scan| unsafe {
+            let mut data = [pg_sys::ScanKeyData::default(); MAX_KEYS];
+            for (data, key) in data.iter_mut().zip(keys) {
+                raw::ScanKeyEntryInitialize(
+                    data,
+                    0,
+                    key.attribute,
+                    key.strategy as _,
+                    pg_sys::InvalidOid,
+                    // texts are under collation "C", integers have none and do not ask
+                    pg_sys::C_COLLATION_OID,
+                    pg_sys::Oid::from(key.procedure),
+                    key.value,
+                );
+            }
+            raw::index_rescan(scan, data.as_mut_ptr(), N as i32, none, 0);
         })
     }
 
     /// The next row.
     pub fn next(&mut self) -> bool {
+        self.fetch(|_| ())
+    }
+
+    /// Fetches the next visible row, after having told the scan something without owning
+    /// anything.
+    fn fetch(&mut self, tell: impl FnOnce(pg_sys::IndexScanDesc)) -> bool {
+        let (heap, scan, attributes) = (self.heap, self.scan, self.attributes);
+        let slot = &mut self.slot;
+        let forward = pg_sys::ScanDirection::ForwardScanDirection;
         self.home.with(|| unsafe {
-            let forward = pg_sys::ScanDirection::ForwardScanDirection;
-            pg_sys::index_getnext_slot(self.scan, forward, self.slot)
+            raw::guarded(|| {
+                tell(scan);
+                // there may be further versions of the row that the index has named last
+                while (*scan).xs_heap_continue || !raw::index_getnext_tid(scan, forward).is_null() {
+                    if slot.is_null() {
+                        *slot = raw::table_slot_create(heap, std::ptr::null_mut());
+                    }
+                    if raw::index_fetch_heap(scan, *slot) {
+                        raw::slot_getsomeattrs_int(*slot, attributes.into());
+                        return true;
+                    }
+                }
+                false
+            })
         })
     }
 
     /// An attribute of the current row that is never NULL.
     pub fn get(&self, attnum: i16) -> pg_sys::Datum {
-        unsafe { attribute(self.slot, attnum).0 }
+        debug_assert!(attnum <= self.attributes);
+        unsafe { *(*self.slot).tts_values.add(attnum as usize - 1) }
     }
 }
 
@@ -187,7 +176,9 @@ impl Drop for Probe {
         unsafe {
             raw::guarded(|| {
                 raw::index_endscan(scan);
-                raw::ExecDropSingleTupleTableSlot(slot);
+                if !slot.is_null() {
+                    raw::ExecDropSingleTupleTableSlot(slot);
+                }
                 raw::index_close(index, pg_sys::NoLock as _);
                 raw::table_close(heap, pg_sys::NoLock as _);
             });

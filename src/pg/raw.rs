@@ -8,9 +8,8 @@
 use std::ffi::c_int;
 
 use pgrx::pg_sys::{
-    Datum, EState, IndexScanDesc, LOCKMODE, MemoryContext, Oid, Relation, ResultRelInfo,
-    ScanDirection, ScanKey, Snapshot, TupleDesc, TupleTableSlot, TupleTableSlotOps,
-    Tuplestorestate,
+    Datum, EState, HeapTuple, IndexScanDesc, ItemPointerData, LOCKMODE, MemoryContext, Oid,
+    Relation, ResultRelInfo, ScanDirection, ScanKey, Snapshot, TupleTableSlot, Tuplestorestate,
 };
 
 unsafe extern "C-unwind" {
@@ -57,18 +56,27 @@ unsafe extern "C-unwind" {
         order_bys: ScanKey,
         order_count: c_int,
     );
-    pub fn index_getnext_slot(
+    pub fn index_getnext_tid(
         scan: IndexScanDesc,
         direction: ScanDirection::Type,
-        slot: *mut TupleTableSlot,
-    ) -> bool;
+    ) -> *mut ItemPointerData;
+    pub fn index_fetch_heap(scan: IndexScanDesc, slot: *mut TupleTableSlot) -> bool;
     pub fn index_endscan(scan: IndexScanDesc);
     pub fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
-    pub fn MakeSingleTupleTableSlot(
-        descriptor: TupleDesc,
-        ops: *const TupleTableSlotOps,
+    pub fn systable_getnext(scan: pgrx::pg_sys::SysScanDesc) -> HeapTuple;
+    pub fn ExecStoreHeapTuple(
+        tuple: HeapTuple,
+        slot: *mut TupleTableSlot,
+        should_free: bool,
     ) -> *mut TupleTableSlot;
-    pub fn tuplestore_alloc_read_pointer(store: *mut Tuplestorestate, flags: c_int) -> c_int;
+    pub fn tuplestore_gettupleslot(
+        store: *mut Tuplestorestate,
+        forward: bool,
+        copy: bool,
+        slot: *mut TupleTableSlot,
+    ) -> bool;
+    pub fn ExecStoreVirtualTuple(slot: *mut TupleTableSlot) -> *mut TupleTableSlot;
+    pub fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, attributes: c_int);
     pub fn tuplestore_select_read_pointer(store: *mut Tuplestorestate, pointer: c_int);
     pub fn tuplestore_rescan(store: *mut Tuplestorestate);
     pub fn CreateExecutorState() -> *mut EState;
@@ -122,6 +130,18 @@ unsafe extern "C-unwind" {
     pub fn ReadBuffer(relation: Relation, block: u32) -> c_int;
     pub fn LockBuffer(buffer: c_int, mode: c_int);
     pub fn UnlockReleaseBuffer(buffer: c_int);
+}
+
+/// `ExecClearTuple`, which is inline in C.
+///
+/// # Safety
+/// As for the functions above.
+pub unsafe fn clear(slot: *mut TupleTableSlot) {
+    unsafe {
+        if let Some(clear) = (*(*slot).tts_ops).clear {
+            clear(slot);
+        }
+    }
 }
 
 /// Runs calls of the functions above; an error of the server leaves as one of ours does.

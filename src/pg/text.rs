@@ -3,6 +3,43 @@
 use std::ffi::CStr;
 
 use pgrx::{AnyElement, FromDatum, pg_sys};
+use smallvec::SmallVec;
+
+/// A text in memory of our own that is one of the server's too, behind its header. Most keys are
+/// short and need no allocation.
+pub struct Text(SmallVec<[u32; 16]>);
+
+impl Text {
+    pub fn new(text: &str) -> Self {
+        let size = pg_sys::VARHDRSZ + text.len();
+        let mut words = SmallVec::<[u32; 16]>::from_elem(0, size.div_ceil(size_of::<u32>()));
+        unsafe {
+            let bytes = words.as_mut_ptr().cast::<u8>();
+            pgrx::set_varsize_4b(bytes.cast(), size as i32);
+            bytes
+                .add(pg_sys::VARHDRSZ)
+                .copy_from_nonoverlapping(text.as_ptr(), text.len());
+        }
+        Self(words)
+    }
+
+    /// Good for as long as this is neither dropped nor moved.
+    pub fn datum(&self) -> pg_sys::Datum {
+        pg_sys::Datum::from(self.0.as_ptr())
+    }
+}
+
+impl std::ops::Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // made of a str, and never changed
+        unsafe {
+            let bytes = pgrx::varlena_to_byte_slice(self.0.as_ptr().cast());
+            std::str::from_utf8_unchecked(bytes)
+        }
+    }
+}
 
 /// An attribute of a slot and whether it is NULL.
 ///
@@ -50,20 +87,22 @@ impl ToText {
 
     /// # Safety
     /// The datum must be a non-NULL value of the type this was made for.
-    pub unsafe fn apply(self, datum: pg_sys::Datum) -> String {
+    pub unsafe fn apply(self, datum: pg_sys::Datum) -> Text {
+        let integer = |value: i64| Text::new(itoa::Buffer::new().format(value));
         unsafe {
             match self {
-                Self::Int2 => (datum.value() as i16).to_string(),
-                Self::Int4 => (datum.value() as i32).to_string(),
-                Self::Int8 => (datum.value() as i64).to_string(),
-                Self::Text => String::from_datum(datum, false).unwrap_or_default(),
-                Self::Padded => <&str>::from_datum(datum, false)
-                    .unwrap_or_default()
-                    .trim_end_matches(' ')
-                    .to_owned(),
+                Self::Int2 => integer((datum.value() as i16).into()),
+                Self::Int4 => integer((datum.value() as i32).into()),
+                Self::Int8 => integer(datum.value() as i64),
+                Self::Text => Text::new(<&str>::from_datum(datum, false).unwrap_or_default()),
+                Self::Padded => Text::new(
+                    <&str>::from_datum(datum, false)
+                        .unwrap_or_default()
+                        .trim_end_matches(' '),
+                ),
                 Self::Output(function) => {
                     let text = pg_sys::OidOutputFunctionCall(function, datum);
-                    let owned = CStr::from_ptr(text).to_string_lossy().into_owned();
+                    let owned = Text::new(&CStr::from_ptr(text).to_string_lossy());
                     pg_sys::pfree(text.cast());
                     owned
                 }
@@ -74,17 +113,7 @@ impl ToText {
 
 /// The key that a caller passed, of whatever type, as text.
 pub fn key_text(key: &AnyElement) -> String {
-    unsafe { ToText::of(key.oid()).apply(key.datum()) }
-}
-
-/// A text datum in the current memory context.
-pub fn text_datum(text: &str) -> pg_sys::Datum {
-    unsafe {
-        pg_sys::Datum::from(pg_sys::cstring_to_text_with_len(
-            text.as_ptr().cast(),
-            text.len() as i32,
-        ))
-    }
+    unsafe { ToText::of(key.oid()).apply(key.datum()) }.to_owned()
 }
 
 /// `"name"`, quoted where SQL needs it.

@@ -1,0 +1,282 @@
+//! How entries get into the ledger.
+
+use pgrx::pg_sys;
+
+use super::book::{Terms, column};
+use super::epoch;
+use crate::domain::money;
+use crate::domain::settlement::{Account, Posting};
+use crate::pg::memory::Context;
+use crate::pg::numeric::Numeric;
+use crate::pg::raw;
+use crate::pg::relations::Relations;
+use crate::pg::slot::Slot;
+use crate::pg::text::Text;
+use crate::pg::zone;
+
+/// The rule of every entry so far: a rate of the net amount.
+const RULE_RATE: u8 = b'r';
+
+/// What becomes of an entry whose number its payment has used already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// The unique key of the ledger raises an error.
+    Fail,
+    /// It is deleted again, as if it had never been there: that there are no entries yet is true
+    /// for all but very few inserted payments, and asking first would cost all of them.
+    TakeBack,
+}
+
+/// Adds entries, many at a time, through the index and constraint machinery of the executor
+/// but without a plan: that is most of the cost of a short statement.
+pub struct Writer {
+    /// Where this was made: what it allocates later must live as long.
+    home: Context,
+    ledger: pg_sys::Relation,
+    executor: *mut pg_sys::EState,
+    target: *mut pg_sys::ResultRelInfo,
+    duplicates: Duplicates,
+    /// The entries of a batch, and slots for at least as many.
+    entries: Vec<Entry>,
+    slots: Vec<Slot>,
+    /// What writing a batch needs.
+    memory: Context,
+    now: i64,
+    epoch: i32,
+    taken_back: Vec<String>,
+}
+
+/// An entry to be written.
+struct Entry {
+    account: Account,
+    binding_id: i32,
+    seq: i32,
+    matures_on: i32,
+    payment_key: Text,
+    currency: Text,
+    rate: Numeric,
+    base: Numeric,
+    refunded: Numeric,
+    base_before: Numeric,
+    posted_before: Numeric,
+    amount: Numeric,
+}
+
+impl Entry {
+    fn new(binding_id: i32, payment_key: &str, seq: i32, terms: Terms, posting: &Posting) -> Self {
+        let base = money::at_least_minor(posting.base.normalize(), posting.currency);
+        Self {
+            account: posting.account,
+            binding_id,
+            seq,
+            matures_on: terms.matures_on,
+            payment_key: Text::new(payment_key),
+            currency: Text::new(posting.currency.code()),
+            rate: Numeric::new(terms.rate),
+            base: Numeric::new(base),
+            refunded: Numeric::new(posting.refunded.normalize()),
+            base_before: Numeric::new(posting.base_before),
+            posted_before: Numeric::new(posting.posted_before),
+            amount: Numeric::new(posting.amount),
+        }
+    }
+
+    /// Fills in a row of the ledger, which refers to this.
+    fn fill(&self, row: &mut [pg_sys::Datum], posted_at: i64, epoch: i32) {
+        let mut set = |column: usize, value: pg_sys::Datum| row[column - 1] = value;
+        set(column::POSTED_AT, posted_at.into());
+        set(column::REFERRAL_ID, self.account.referral_id.into());
+        set(column::AFFILIATE_ID, self.account.affiliate_id.into());
+        set(column::EPOCH, epoch.into());
+        set(column::BINDING_ID, self.binding_id.into());
+        set(column::SEQ, self.seq.into());
+        set(column::MATURES_ON, self.matures_on.into());
+        set(column::RULE, RULE_RATE.into());
+        set(column::PAYMENT_KEY, self.payment_key.datum());
+        set(column::CURRENCY, self.currency.datum());
+        set(column::RATE, self.rate.datum());
+        set(column::BASE, self.base.datum());
+        set(column::REFUNDED, self.refunded.datum());
+        set(column::BASE_BEFORE, self.base_before.datum());
+        set(column::POSTED_BEFORE, self.posted_before.datum());
+        set(column::AMOUNT, self.amount.datum());
+    }
+}
+
+impl Writer {
+    const BATCH: usize = 500;
+
+    pub fn open(duplicates: Duplicates) -> Self {
+        let relation = Relations::get().commission;
+        unsafe {
+            // lock first, epoch second; the lock is kept until the transaction ends
+            let (ledger, executor, target) = raw::guarded(|| {
+                let ledger = raw::table_open(relation, pg_sys::RowExclusiveLock as _);
+                let executor = raw::CreateExecutorState();
+                let size = size_of::<pg_sys::ResultRelInfo>();
+                let target = raw::MemoryContextAllocZero((*executor).es_query_cxt, size)
+                    .cast::<pg_sys::ResultRelInfo>();
+                (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
+                // not in a range table, which an error of a constraint would look into
+                raw::InitResultRelInfo(target, ledger, 0, std::ptr::null_mut(), 0);
+                raw::ExecOpenIndices(target, false);
+                (ledger, executor, target)
+            });
+            let epoch = epoch::current();
+            Self {
+                home: Context::current(),
+                ledger,
+                executor,
+                target,
+                duplicates,
+                entries: Vec::new(),
+                slots: Vec::new(),
+                memory: Context::within_current(c"affiliate entries"),
+                now: zone::now(),
+                epoch,
+                taken_back: Vec::new(),
+            }
+        }
+    }
+
+    pub fn add(
+        &mut self,
+        binding_id: i32,
+        payment_key: &str,
+        seq: i32,
+        terms: Terms,
+        posting: &Posting,
+    ) {
+        if self.entries.len() == Self::BATCH {
+            self.flush();
+        }
+        let entry = Entry::new(binding_id, payment_key, seq, terms, posting);
+        self.entries.push(entry);
+    }
+
+    pub fn flush(&mut self) {
+        if self.entries.is_empty() {
+            return;
+        }
+        unsafe {
+            self.fill_slots();
+            let (ledger, executor, target) = (self.ledger, self.executor, self.target);
+            let (slots, count) = (self.slots.as_mut_ptr(), self.entries.len());
+            let takes_back = self.duplicates == Duplicates::TakeBack;
+            let mut duplicates = [0u64; Self::BATCH.div_ceil(64)];
+            let found = &mut duplicates;
+            self.memory.with(|| {
+                raw::guarded(|| {
+                    for n in 0..count {
+                        let slot = *slots.add(n);
+                        raw::clear(slot);
+                        raw::ExecStoreVirtualTuple(slot);
+                        raw::ExecConstraints(target, slot, executor);
+                    }
+                    let command = raw::GetCurrentCommandId(true);
+                    let none = std::ptr::null_mut();
+                    raw::heap_multi_insert(ledger, slots, count as i32, command, 0, none);
+                    for n in 0..count {
+                        let slot = *slots.add(n);
+                        let conflicts = insert_index_tuples(target, slot, executor, takes_back);
+                        if !conflicts.is_null() {
+                            found[n / 64] |= 1 << (n % 64);
+                        }
+                    }
+                });
+            });
+            if duplicates.iter().any(|word| *word != 0) {
+                self.take_back(|n| duplicates[n / 64] & 1 << (n % 64) != 0);
+            }
+            self.entries.clear();
+            self.memory.reset();
+        }
+    }
+
+    unsafe fn fill_slots(&mut self) {
+        let virtual_slot = &raw const pg_sys::TTSOpsVirtual;
+        for (n, entry) in self.entries.iter().enumerate() {
+            unsafe {
+                if n == self.slots.len() {
+                    let descriptor = (*self.ledger).rd_att;
+                    let make = || pg_sys::MakeSingleTupleTableSlot(descriptor, virtual_slot);
+                    self.slots.push(self.home.with(make));
+                }
+                let slot = self.slots[n];
+                let row = std::slice::from_raw_parts_mut((*slot).tts_values, column::COUNT);
+                std::slice::from_raw_parts_mut((*slot).tts_isnull, column::COUNT).fill(false);
+                entry.fill(row, self.now, self.epoch);
+            }
+        }
+    }
+
+    /// Deletes entries of this batch.
+    unsafe fn take_back(&mut self, is_duplicate: impl Fn(usize) -> bool) {
+        unsafe {
+            // what a command has inserted can be deleted by a later one
+            pg_sys::CommandCounterIncrement();
+            for n in (0..self.entries.len()).filter(|n| is_duplicate(*n)) {
+                self.taken_back.push(self.entries[n].payment_key.to_owned());
+                pg_sys::simple_heap_delete(self.ledger, &mut (*self.slots[n]).tts_tid);
+            }
+        }
+    }
+
+    /// Writes what is not written yet, and returns the keys of payments whose entries were taken
+    /// back.
+    pub fn close(mut self) -> Vec<String> {
+        self.flush();
+        unsafe {
+            let (ledger, executor, target) = (self.ledger, self.executor, self.target);
+            let (slots, count) = (self.slots.as_mut_ptr(), self.slots.len());
+            raw::guarded(|| {
+                for n in 0..count {
+                    raw::ExecDropSingleTupleTableSlot(*slots.add(n));
+                }
+                // the locks stay until the transaction ends, as those of the executor do
+                for n in 0..(*target).ri_NumIndices as usize {
+                    raw::index_close(*(*target).ri_IndexRelationDescs.add(n), pg_sys::NoLock as _);
+                }
+                raw::FreeExecutorState(executor);
+                raw::table_close(ledger, pg_sys::NoLock as _);
+            });
+        }
+        self.memory.delete();
+        self.taken_back
+    }
+}
+
+/// Within a guard. With `may_conflict`, the indexes whose uniqueness the row violates are
+/// returned instead of raised.
+unsafe fn insert_index_tuples(
+    target: *mut pg_sys::ResultRelInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+    executor: *mut pg_sys::EState,
+    may_conflict: bool,
+) -> *mut pg_sys::List {
+    let is_update = false;
+    let none = std::ptr::null_mut();
+    unsafe {
+        #[cfg(feature = "pg15")]
+        return raw::ExecInsertIndexTuples(
+            target,
+            slot,
+            executor,
+            is_update,
+            may_conflict,
+            std::ptr::null_mut(),
+            none,
+        );
+        #[cfg(not(feature = "pg15"))]
+        return raw::ExecInsertIndexTuples(
+            target,
+            slot,
+            executor,
+            is_update,
+            may_conflict,
+            std::ptr::null_mut(),
+            none,
+            false,
+        );
+    }
+}

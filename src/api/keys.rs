@@ -10,50 +10,51 @@ use pgrx::pg_sys;
 use super::raw_function;
 
 /// Compares the two texts that an index, or an operator, passes.
+#[inline]
 unsafe fn compare(fcinfo: pg_sys::FunctionCallInfo) -> Ordering {
     unsafe {
         let arguments = (*fcinfo).args.as_slice(2);
-        let (a, b) = (Plain::of(arguments[0].value), Plain::of(arguments[1].value));
-        order(a.bytes(), b.bytes())
-    }
-}
-
-/// A text that is neither compressed nor stored elsewhere.
-struct Plain {
-    text: *mut pg_sys::varlena,
-    is_copy: bool,
-}
-
-impl Plain {
-    unsafe fn of(datum: pg_sys::Datum) -> Self {
-        let text = datum.cast_mut_ptr();
-        unsafe {
-            if pgrx::varatt_is_4b_u(text) || pgrx::varatt_is_1b(text) && !pgrx::varatt_is_1b_e(text)
-            {
-                let is_copy = false;
-                return Self { text, is_copy };
-            }
-            Self {
-                text: pg_sys::pg_detoast_datum_packed(text),
-                is_copy: true,
-            }
+        let (a, b) = (
+            arguments[0].value.cast_mut_ptr(),
+            arguments[1].value.cast_mut_ptr(),
+        );
+        if is_plain(a) && is_plain(b) {
+            order(
+                pgrx::varlena_to_byte_slice(a),
+                pgrx::varlena_to_byte_slice(b),
+            )
+        } else {
+            compare_detoasted(a, b)
         }
     }
-
-    unsafe fn bytes(&self) -> &[u8] {
-        unsafe { pgrx::varlena_to_byte_slice(self.text) }
-    }
 }
 
-impl Drop for Plain {
-    fn drop(&mut self) {
+/// Neither compressed nor stored elsewhere.
+#[inline]
+unsafe fn is_plain(text: *const pg_sys::varlena) -> bool {
+    unsafe { pgrx::varatt_is_4b_u(text) || pgrx::varatt_is_1b(text) && !pgrx::varatt_is_1b_e(text) }
+}
+
+#[cold]
+unsafe fn compare_detoasted(a: *mut pg_sys::varlena, b: *mut pg_sys::varlena) -> Ordering {
+    unsafe {
+        let plain = |text| pg_sys::pg_detoast_datum_packed(text);
+        let (plain_a, plain_b) = (plain(a), plain(b));
+        let ordering = order(
+            pgrx::varlena_to_byte_slice(plain_a),
+            pgrx::varlena_to_byte_slice(plain_b),
+        );
         // an index is searched in a context that lives longer than the comparison
-        if self.is_copy {
-            unsafe { pg_sys::pfree(self.text.cast()) };
+        for (copy, original) in [(plain_a, a), (plain_b, b)] {
+            if copy != original {
+                pg_sys::pfree(copy.cast());
+            }
         }
+        ordering
     }
 }
 
+#[inline]
 fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }

@@ -58,10 +58,7 @@ impl<'a> Inserts<'a> {
     /// The slot must hold a row of the table or partition that the binding was made for.
     pub unsafe fn add(&mut self, slot: *mut pg_sys::TupleTableSlot) -> Inserted {
         let row = unsafe { Row::new(self.binding, slot) };
-        let referral = row
-            .customer()
-            .and_then(|customer| self.referrals.find(&customer));
-        let Some(referral) = referral else {
+        let Some(referral) = self.referrals.of_row(&row) else {
             return Inserted::Nothing;
         };
         let key = row.key();

@@ -6,6 +6,7 @@ use pgrx::{FromDatum, pg_sys};
 use rustc_hash::FxHashMap;
 
 use super::binding::Binding;
+use super::row::Row;
 use crate::domain::settlement::Account;
 use crate::pg::memory::Context;
 use crate::pg::probe::{Key, Probe};
@@ -45,7 +46,10 @@ pub struct Referrals {
     home: Context,
     probe: Option<Probe>,
     looked_up: usize,
+    /// Answers, by the text of the customer.
     known: FxHashMap<Box<str>, Option<Referral>>,
+    /// Answers where the host's customers are integers, which need no text to be compared.
+    known_numbers: FxHashMap<i64, Option<Referral>>,
     /// All referrals of the programme are known: who is not among them was referred by nobody.
     knows_all: bool,
 }
@@ -58,6 +62,7 @@ impl Referrals {
             probe: None,
             looked_up: 0,
             known: FxHashMap::default(),
+            known_numbers: FxHashMap::default(),
             knows_all: false,
         }
     }
@@ -72,21 +77,39 @@ impl Referrals {
         referrals
     }
 
-    pub fn find(&mut self, customer: &Text) -> Option<Referral> {
-        if !self.known.is_empty() || self.knows_all {
-            if let Some(known) = self.known.get(&**customer) {
+    /// The referral of the customer of a row.
+    pub fn of_row(&mut self, row: &Row) -> Option<Referral> {
+        if let Some(number) = row.customer_number() {
+            if let Some(known) = self.known_numbers.get(&number) {
                 return *known;
             }
-            if self.knows_all {
-                return None;
+            let found = self.find(&row.customer()?);
+            if self.may_remember(self.known_numbers.len()) {
+                self.known_numbers.insert(number, found);
             }
+            return found;
         }
-        let found = self.look_up(customer);
-        self.looked_up += 1;
-        if self.looked_up > FEW && self.known.len() < most_remembered() {
-            self.known.insert((**customer).into(), found);
+        let customer = row.customer()?;
+        if let Some(known) = self.known.get(&*customer) {
+            return *known;
+        }
+        let found = self.find(&customer);
+        if self.may_remember(self.known.len()) {
+            self.known.insert((*customer).into(), found);
         }
         found
+    }
+
+    fn find(&mut self, customer: &Text) -> Option<Referral> {
+        if self.knows_all {
+            return None;
+        }
+        self.looked_up += 1;
+        self.look_up(customer)
+    }
+
+    fn may_remember(&self, count: usize) -> bool {
+        self.looked_up > FEW && count < most_remembered()
     }
 
     fn look_up(&mut self, customer: &Text) -> Option<Referral> {
@@ -118,7 +141,17 @@ impl Referrals {
     }
 
     fn read_all(&mut self, rows: i64) {
-        let Self { binding, known, .. } = self;
+        let Self {
+            binding,
+            known,
+            known_numbers,
+            ..
+        } = self;
+        let are_numbers = binding
+            .columns
+            .customer
+            .column()
+            .is_some_and(|c| c.to_text.is_integer());
         self.knows_all = scan::each(
             Relations::get().referral,
             column::ATTRIBUTED_AT,
@@ -127,14 +160,27 @@ impl Referrals {
                 expected <= rows && expected <= most_remembered() as i64
             },
             |get| {
-                if text(get(column::PROGRAM)) == Some(&binding.program)
-                    && let Some(customer) = text(get(column::CUSTOMER))
-                {
-                    known.insert(customer.into(), Some(referral(binding, get)));
+                if text(get(column::PROGRAM)) != Some(&binding.program) {
+                    return;
+                }
+                let Some(customer) = text(get(column::CUSTOMER)) else {
+                    return;
+                };
+                let found = Some(referral(binding, get));
+                if !are_numbers {
+                    known.insert(customer.into(), found);
+                } else if let Some(number) = canonical_integer(customer) {
+                    known_numbers.insert(number, found);
                 }
             },
         );
     }
+}
+
+/// The integer whose text this is: `7`, not `07` or `+7`.
+pub fn canonical_integer(text: &str) -> Option<i64> {
+    let number: i64 = text.parse().ok()?;
+    (itoa::Buffer::new().format(number) == text).then_some(number)
 }
 
 fn text<'a>(datum: pg_sys::Datum) -> Option<&'a str> {
@@ -158,4 +204,35 @@ fn referral(binding: &Binding, get: impl Fn(i16) -> pg_sys::Datum) -> Referral {
 fn most_remembered() -> usize {
     const BYTES_PER_ANSWER: usize = 100;
     unsafe { pg_sys::work_mem as usize * 1024 / BYTES_PER_ANSWER }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_text_of_an_integer_is_one() {
+        for (text, number) in [
+            ("7", Some(7)),
+            ("-7", Some(-7)),
+            ("0", Some(0)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+        ] {
+            assert_eq!(canonical_integer(text), number);
+        }
+        for text in [
+            "",
+            "07",
+            "+7",
+            "-0",
+            "7 ",
+            " 7",
+            "7.0",
+            "9223372036854775808",
+            "x",
+        ] {
+            assert_eq!(canonical_integer(text), None, "{text:?}");
+        }
+    }
 }

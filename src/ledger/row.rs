@@ -109,6 +109,13 @@ impl<'a> Row<'a> {
         self.text(self.binding.columns.customer.column()?)
     }
 
+    /// The customer, where the host's are integers.
+    pub fn customer_number(&self) -> Option<i64> {
+        let column = self.binding.columns.customer.column()?;
+        let datum = self.get(column)?;
+        column.to_text.integer(datum)
+    }
+
     /// The key as text.
     pub fn key(&self) -> Text {
         match self.binding.columns.key[..] {

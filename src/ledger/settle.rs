@@ -152,10 +152,7 @@ impl Settler {
     ) -> (Verdict, Option<Entries>) {
         let binding = Rc::clone(&self.binding);
         let row = unsafe { Row::new(&binding, slot) };
-        let referral = row
-            .customer()
-            .and_then(|customer| self.referrals.find(&customer));
-        let Some(referral) = referral else {
+        let Some(referral) = self.referrals.of_row(&row) else {
             // whose payment it is can't be told any more, but was known when it was posted
             if matches!(binding.columns.customer, Mapped::Gone) && self.entries(key).last_seq > 0 {
                 let gone = "the column of the customer is gone".to_owned();

@@ -187,8 +187,7 @@ impl<'a> Changes<'a> {
     }
 
     fn is_referred(&mut self, row: &Row) -> bool {
-        row.customer()
-            .is_some_and(|customer| self.referrals.find(&customer).is_some())
+        self.referrals.of_row(row).is_some()
     }
 
     /// # Safety

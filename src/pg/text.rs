@@ -85,15 +85,29 @@ impl ToText {
         }
     }
 
+    pub fn is_integer(self) -> bool {
+        matches!(self, Self::Int2 | Self::Int4 | Self::Int8)
+    }
+
+    /// The value of a datum of an integer type.
+    pub fn integer(self, datum: pg_sys::Datum) -> Option<i64> {
+        match self {
+            Self::Int2 => Some((datum.value() as i16).into()),
+            Self::Int4 => Some((datum.value() as i32).into()),
+            Self::Int8 => Some(datum.value() as i64),
+            Self::Text | Self::Padded | Self::Output(_) => None,
+        }
+    }
+
     /// # Safety
     /// The datum must be a non-NULL value of the type this was made for.
     pub unsafe fn apply(self, datum: pg_sys::Datum) -> Text {
-        let integer = |value: i64| Text::new(itoa::Buffer::new().format(value));
         unsafe {
             match self {
-                Self::Int2 => integer((datum.value() as i16).into()),
-                Self::Int4 => integer((datum.value() as i32).into()),
-                Self::Int8 => integer(datum.value() as i64),
+                Self::Int2 | Self::Int4 | Self::Int8 => {
+                    let number = self.integer(datum).unwrap_or_default();
+                    Text::new(itoa::Buffer::new().format(number))
+                }
                 Self::Text => Text::new(<&str>::from_datum(datum, false).unwrap_or_default()),
                 Self::Padded => Text::new(
                     <&str>::from_datum(datum, false)

@@ -17,6 +17,7 @@ CREATE TABLE affiliate.payout (
     CONSTRAINT payout_status CHECK (status IN ('pending', 'processing', 'paid', 'failed', 'canceled', 'returned'))
 );
 CREATE INDEX payout_affiliate ON affiliate.payout (affiliate_id, currency, status, amount);
+CREATE INDEX payout_unfinished ON affiliate.payout (id) WHERE status IN ('pending', 'processing');
 COMMENT ON TABLE affiliate.payout IS 'Money owed to one affiliate in one currency';
 COMMENT ON COLUMN affiliate.payout.amount IS 'Sum of its entries, in major units of the currency';
 COMMENT ON COLUMN affiliate.payout.entries IS 'How many entries it is made of';
@@ -24,6 +25,7 @@ COMMENT ON COLUMN affiliate.payout.through IS 'Its entries matured on or before 
 COMMENT ON COLUMN affiliate.payout.threshold IS 'The minimum that applied';
 COMMENT ON COLUMN affiliate.payout.status IS 'pending, processing, paid; failed, canceled and returned are final and re-opened the entries';
 COMMENT ON INDEX affiliate.payout_affiliate IS 'What was paid and is being paid to an affiliate';
+COMMENT ON INDEX affiliate.payout_unfinished IS 'Payouts that have not arrived yet';
 COMMENT ON SEQUENCE affiliate.payout_id_seq IS 'Numbers payouts';
 
 CREATE TABLE affiliate.payout_entry (
@@ -39,6 +41,25 @@ COMMENT ON TABLE affiliate.payout_entry IS 'Which entries a payout is made of; n
 COMMENT ON COLUMN affiliate.payout_entry.live IS 'False once the payout failed, was canceled or returned: the entry is open again';
 COMMENT ON INDEX affiliate.payout_entry_live IS 'An entry is in at most one live payout';
 COMMENT ON INDEX affiliate.payout_entry_payout IS 'The entries of a payout';
+
+CREATE TABLE affiliate.payout_mark (
+    affiliate_id integer PRIMARY KEY,
+    epoch        integer NOT NULL
+) USING heap WITH (fillfactor = 70);
+COMMENT ON TABLE affiliate.payout_mark IS
+    'Up to where a payout run need not read: every entry of the affiliate of an epoch up to the mark is in a live payout; no row while none is';
+COMMENT ON COLUMN affiliate.payout_mark.epoch IS
+    'At most the mark of the fold, since later epochs may have entries that are not committed yet';
+
+CREATE TABLE affiliate.payout_run (
+    program    text COLLATE "C" PRIMARY KEY,
+    through    date NOT NULL,
+    started_at timestamptz NOT NULL,
+    ended_at   timestamptz
+) USING heap;
+COMMENT ON TABLE affiliate.payout_run IS 'The last payout run of each programme';
+COMMENT ON COLUMN affiliate.payout_run.through IS 'It pays entries matured on or before this day in the programme''s time zone';
+COMMENT ON COLUMN affiliate.payout_run.ended_at IS 'NULL while it runs, and if it was cut off: the next run pays the rest';
 
 CREATE FUNCTION affiliate.payout_programs(program text, through date)
 RETURNS TABLE (program text, through date)

@@ -27,6 +27,8 @@ SELECT pg_extension_config_dump('affiliate.conversion', '');
 SELECT pg_extension_config_dump('affiliate.payout', '');
 SELECT pg_extension_config_dump('affiliate.payout_id_seq', '');
 SELECT pg_extension_config_dump('affiliate.payout_entry', '');
+SELECT pg_extension_config_dump('affiliate.payout_mark', '');
+SELECT pg_extension_config_dump('affiliate.payout_run', '');
 SELECT pg_extension_config_dump('affiliate.refund', '');
 SELECT pg_extension_config_dump('affiliate.refund_id_seq', '');
 SELECT pg_extension_config_dump('affiliate.refunds_binding', '');

@@ -67,43 +67,29 @@ fn payout_batch(
     let after = required("after_affiliate", after_affiliate);
     require_read_committed("a payout run");
     advisory_lock(PAYOUT_LOCK);
+    const STARTED: &str = "
+        INSERT INTO affiliate.payout_run (program, through, started_at) VALUES ($1, $2, now())
+        ON CONFLICT (program) DO UPDATE
+        SET through = excluded.through, started_at = excluded.started_at, ended_at = NULL";
     const NEXT: &str = "
         SELECT max(n.id) FROM (
             SELECT a.id FROM affiliate.affiliate a WHERE a.program = $1 AND a.id > $2 ORDER BY a.id LIMIT $3) n";
-    const PAY: &str = "
-        WITH open AS MATERIALIZED (
-            SELECT a.id AS affiliate_id, c.currency, c.binding_id, c.payment_key, c.seq, c.amount
-            FROM affiliate.affiliate a, LATERAL (
-                SELECT c.currency, c.binding_id, c.payment_key, c.seq, c.amount FROM affiliate.commission c
-                WHERE c.affiliate_id = a.id AND c.matures_on <= $4
-                    AND NOT EXISTS (SELECT FROM affiliate.payout_entry l
-                        WHERE l.binding_id = c.binding_id AND l.payment_key = c.payment_key AND l.seq = c.seq
-                            AND l.live)
-                -- each affiliate by itself, through the indexes, however much there is of the others
-                OFFSET 0) c
-            WHERE a.program = $1 AND a.id > $2 AND a.id <= $3 AND a.status = 'active'),
-        due AS (
-            SELECT o.affiliate_id, o.currency, sum(o.amount) AS amount, count(*) AS entries,
-                coalesce(t.minimum, p.payout_threshold) AS threshold
-            FROM open o JOIN affiliate.program p ON p.name = $1
-                LEFT JOIN affiliate.payout_threshold t ON t.program = p.name AND t.currency = o.currency
-            GROUP BY o.affiliate_id, o.currency, coalesce(t.minimum, p.payout_threshold)
-            HAVING sum(o.amount) > 0 AND sum(o.amount) >= coalesce(t.minimum, p.payout_threshold)),
-        made AS (
-            INSERT INTO affiliate.payout (affiliate_id, currency, amount, entries, through, threshold)
-            SELECT d.affiliate_id, d.currency, d.amount, d.entries, $4, d.threshold FROM due d
-            ORDER BY d.affiliate_id, d.currency
-            RETURNING id, affiliate_id, currency)
-        INSERT INTO affiliate.payout_entry (payout_id, binding_id, payment_key, seq)
-        SELECT m.id, o.binding_id, o.payment_key, o.seq
-        FROM made m JOIN open o ON o.affiliate_id = m.affiliate_id AND o.currency = m.currency";
+    const ENDED: &str = "UPDATE affiliate.payout_run r SET ended_at = now() WHERE r.program = $1";
     spi::connect(|connection| {
+        if after == 0 {
+            let run = [program.as_str().into(), date(through)];
+            connection.run(STARTED, Sees::Now, &run);
+        }
         let next = [
             program.as_str().into(),
             after.into(),
             AFFILIATES_PER_BATCH.into(),
         ];
-        let last: i32 = connection.run(NEXT, Sees::Now, &next).value()?;
+        let last: Option<i32> = connection.run(NEXT, Sees::Now, &next).value();
+        let Some(last) = last else {
+            connection.run(ENDED, Sees::Now, &[program.as_str().into()]);
+            return None;
+        };
         let args = [
             program.as_str().into(),
             after.into(),
@@ -115,6 +101,61 @@ fn payout_batch(
         Some(last)
     })
 }
+
+/// Pays a batch, and moves marks. A mark says that every entry of the affiliate of an epoch up
+/// to it is in a live payout, so that a run need not read those again. It stops before the first
+/// entry that stays open, and at the mark of the fold: the epochs up to that are closed, so the
+/// snapshot that shows the fold's mark shows all their entries, and there will be no others.
+/// Later epochs may have entries that are not committed yet. One statement, so one snapshot, of
+/// marks, entries and links; whoever opens entries again takes turns with the batches.
+const PAY: &str = "
+    WITH payee AS MATERIALIZED (
+        SELECT a.id AS affiliate_id, coalesce(k.epoch, 0) AS mark
+        FROM affiliate.affiliate a LEFT JOIN affiliate.payout_mark k ON k.affiliate_id = a.id
+        WHERE a.program = $1 AND a.id > $2 AND a.id <= $3 AND a.status = 'active'),
+    open AS MATERIALIZED (
+        SELECT y.affiliate_id, c.epoch, c.matured, c.currency, c.binding_id, c.payment_key, c.seq, c.amount
+        FROM payee y, LATERAL (
+            SELECT c.epoch, c.matures_on <= $4 AS matured, c.currency, c.binding_id, c.payment_key, c.seq, c.amount
+            FROM affiliate.commission c
+            WHERE c.affiliate_id = y.affiliate_id AND c.epoch > y.mark
+                AND NOT EXISTS (SELECT FROM affiliate.payout_entry l
+                    WHERE l.binding_id = c.binding_id AND l.payment_key = c.payment_key AND l.seq = c.seq
+                        AND l.live)
+            -- each affiliate by itself, through the indexes, however much there is of the others
+            OFFSET 0) c),
+    due AS (
+        SELECT o.affiliate_id, o.currency, sum(o.amount) AS amount, count(*) AS entries,
+            coalesce(t.minimum, p.payout_threshold) AS threshold
+        FROM open o JOIN affiliate.program p ON p.name = $1
+            LEFT JOIN affiliate.payout_threshold t ON t.program = p.name AND t.currency = o.currency
+        WHERE o.matured
+        GROUP BY o.affiliate_id, o.currency, coalesce(t.minimum, p.payout_threshold)
+        HAVING sum(o.amount) > 0 AND sum(o.amount) >= coalesce(t.minimum, p.payout_threshold)),
+    made AS (
+        INSERT INTO affiliate.payout (affiliate_id, currency, amount, entries, through, threshold)
+        SELECT d.affiliate_id, d.currency, d.amount, d.entries, $4, d.threshold FROM due d
+        ORDER BY d.affiliate_id, d.currency
+        RETURNING id, affiliate_id, currency),
+    linked AS (
+        INSERT INTO affiliate.payout_entry (payout_id, binding_id, payment_key, seq)
+        SELECT m.id, o.binding_id, o.payment_key, o.seq
+        FROM made m JOIN open o ON o.affiliate_id = m.affiliate_id AND o.currency = m.currency
+        WHERE o.matured),
+    left_open AS (
+        SELECT o.affiliate_id, min(o.epoch) AS epoch
+        FROM open o LEFT JOIN made m
+            ON m.affiliate_id = o.affiliate_id AND m.currency = o.currency AND o.matured
+        WHERE m.id IS NULL
+        GROUP BY o.affiliate_id)
+    INSERT INTO affiliate.payout_mark (affiliate_id, epoch)
+    SELECT y.affiliate_id, n.mark
+    FROM payee y LEFT JOIN left_open o ON o.affiliate_id = y.affiliate_id,
+        LATERAL (SELECT least((SELECT coalesce(max(f.mark), 0) FROM affiliate.fold f), o.epoch - 1) AS mark) n,
+        -- only where the next run has less to read for it
+        LATERAL (SELECT FROM affiliate.commission c
+            WHERE c.affiliate_id = y.affiliate_id AND c.epoch > y.mark AND c.epoch <= n.mark LIMIT 1) passed
+    ON CONFLICT (affiliate_id) DO UPDATE SET epoch = excluded.epoch";
 
 raw_function!(
     affiliate_payouts_wrapper,
@@ -156,6 +197,11 @@ fn affiliate_set_payout_status(
         }
         .raise();
     };
+    if !next.is_live() {
+        // before any row, as a batch does: a batch that has not seen the entries open again
+        // would move the mark past them
+        advisory_lock(PAYOUT_LOCK);
+    }
     spi::connect(|connection| {
         let current = lock(connection, payout);
         if !current.next().contains(&next) {
@@ -168,9 +214,7 @@ fn affiliate_set_payout_status(
             .raise();
         }
         if !next.is_live() {
-            const REOPEN: &str =
-                "UPDATE affiliate.payout_entry SET live = false WHERE payout_id = $1 AND live";
-            connection.run(REOPEN, Sees::Now, &[payout.into()]);
+            reopen(connection, payout);
         }
         const UPDATE: &str = "
             UPDATE affiliate.payout o SET status = $2, updated_at = now(),
@@ -195,4 +239,23 @@ fn lock(connection: &Connection, payout: i64) -> Status {
     status
         .and_then(|status| Status::parse(&status))
         .unwrap_or_else(|| Problem::UnknownPayout { payout }.raise())
+}
+
+/// Opens the entries of a payout again, and puts the mark of its affiliate back to before the
+/// first of them. The caller holds the lock of the batches.
+fn reopen(connection: &Connection, payout: i64) {
+    const OPEN: &str = "
+        WITH open AS (
+            UPDATE affiliate.payout_entry SET live = false WHERE payout_id = $1 AND live
+            RETURNING binding_id, payment_key, seq)
+        SELECT min(c.epoch) FROM open o JOIN affiliate.commission c
+            ON c.binding_id = o.binding_id AND c.payment_key = o.payment_key AND c.seq = o.seq";
+    const PUT_BACK: &str = "
+        UPDATE affiliate.payout_mark k SET epoch = $2 - 1
+        FROM affiliate.payout o WHERE o.id = $1 AND k.affiliate_id = o.affiliate_id AND k.epoch >= $2";
+    let first: Option<i32> = connection
+        .run_once(OPEN, Sees::Now, &[payout.into()])
+        .value();
+    // at REPEATABLE READ a batch may have moved the mark since the transaction's snapshot
+    connection.run(PUT_BACK, Sees::Latest, &[payout.into(), first.into()]);
 }

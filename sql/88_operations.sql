@@ -1,35 +1,60 @@
 -- What an operator watches.
 
+-- Each affiliate's end of an index, as a fold looks for them: an index on the epoch would cost
+-- every payment. Without jit, which would take longer than the count.
+CREATE FUNCTION affiliate.not_folded(OUT entries bigint, OUT referrals bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
+AS $$
+    SELECT coalesce(sum(c.entries), 0)::bigint, coalesce(sum(r.referrals), 0)::bigint
+    FROM (SELECT coalesce(max(f.mark), 0) AS epoch FROM affiliate.fold f) m, affiliate.affiliate a,
+        LATERAL (SELECT count(*) AS entries FROM affiliate.commission c
+            WHERE c.affiliate_id = a.id AND c.epoch > m.epoch) c,
+        LATERAL (SELECT count(*) AS referrals FROM affiliate.referral r
+            WHERE r.affiliate_id = a.id AND r.epoch > m.epoch) r
+$$;
+COMMENT ON FUNCTION affiliate.not_folded() IS 'How many entries and referrals are not in the totals yet';
+
 CREATE VIEW affiliate.operations AS
 SELECT
-    (SELECT count(*) FROM affiliate.commission c WHERE c.epoch > m.epoch) AS entries_not_folded,
-    (SELECT count(*) FROM affiliate.referral r WHERE r.epoch > m.epoch) AS referrals_not_folded,
-    m.folded_at AS last_folded_at,
+    n.entries AS entries_not_folded, n.referrals AS referrals_not_folded,
+    (SELECT max(f.folded_at) FROM affiliate.fold f) AS last_folded_at,
     w.pid AS oldest_writer_pid, w.gid AS oldest_writer_prepared, w.since AS oldest_writer_since,
     s.pid AS oldest_snapshot_pid, s.since AS oldest_snapshot_since,
     (SELECT count(*) FROM affiliate.quarantine q WHERE q.resolved_at IS NULL) AS quarantined,
     (SELECT count(*) FROM affiliate.refund f WHERE f.waits) AS refunds_waiting,
     (SELECT count(*) FROM affiliate.binding_health h WHERE h.problem IS NOT NULL) AS binding_problems,
-    (SELECT max(o.created_at) FROM affiliate.payout o) AS last_payout_at,
-    (SELECT count(*) FROM affiliate.payout o WHERE o.status IN ('pending', 'processing')) AS payouts_unfinished
-FROM (
-    SELECT coalesce(max(f.mark), 0) AS epoch, max(f.folded_at) AS folded_at FROM affiliate.fold f) m
+    r.started_at AS payout_run_started_at, r.ended_at AS payout_run_ended_at,
+    (SELECT count(*) FROM affiliate.payout o WHERE o.status IN ('pending', 'processing')) AS payouts_unfinished,
+    (SELECT o.created_at FROM affiliate.payout o WHERE o.status IN ('pending', 'processing') ORDER BY o.id LIMIT 1)
+        AS payouts_unfinished_since
+FROM affiliate.not_folded() n
+-- Whoever a fold waits for: see GetLockConflicts() with ShareLock. A prepared transaction has no
+-- process, and mostly the virtual number of the session that prepared it.
 LEFT JOIN LATERAL (
     SELECT l.pid, x.gid, coalesce(a.xact_start, x.prepared) AS since
     FROM pg_locks l
         LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-        LEFT JOIN pg_prepared_xacts x ON l.virtualtransaction = '-1/' || x.transaction::text
-    WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
+        LEFT JOIN (pg_locks t JOIN pg_prepared_xacts x ON x.transaction = t.transactionid)
+            ON l.pid IS NULL AND t.pid IS NULL AND t.virtualtransaction = l.virtualtransaction
+    WHERE l.locktype = 'relation' AND l.granted AND l.mode IN ('RowExclusiveLock', 'ShareUpdateExclusiveLock',
+            'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
         AND l.relation IN ('affiliate.commission'::regclass, 'affiliate.referral'::regclass)
     ORDER BY 3 LIMIT 1) w ON true
 LEFT JOIN LATERAL (
     SELECT a.pid, a.xact_start AS since FROM pg_stat_activity a
     WHERE a.backend_xmin IS NOT NULL AND a.pid <> pg_backend_pid()
-    ORDER BY age(a.backend_xmin) DESC LIMIT 1) s ON true;
+        AND (a.datname IS NULL OR a.datname = current_database())
+    ORDER BY age(a.backend_xmin) DESC LIMIT 1) s ON true
+LEFT JOIN LATERAL (
+    SELECT max(r.started_at) AS started_at,
+        CASE WHEN bool_and(r.ended_at IS NOT NULL) THEN max(r.ended_at) END AS ended_at
+    FROM affiliate.payout_run r) r ON true;
 COMMENT ON VIEW affiliate.operations IS
     'What an operator watches: what is not folded and who is in the way, quarantine, waiting refunds, payouts';
 COMMENT ON COLUMN affiliate.operations.entries_not_folded IS 'Entries that affiliate_stats() still adds up one by one';
-COMMENT ON COLUMN affiliate.operations.oldest_writer_pid IS 'Session of the oldest transaction that writes to the ledger: a fold waits for it';
+COMMENT ON COLUMN affiliate.operations.oldest_writer_pid IS 'Session of the oldest transaction that a fold waits for: it writes to the ledger or to referrals, or vacuums them';
 COMMENT ON COLUMN affiliate.operations.oldest_writer_prepared IS 'Its name, if that transaction is a prepared one';
 COMMENT ON COLUMN affiliate.operations.oldest_snapshot_pid IS 'Session of the oldest snapshot: it keeps dead rows of the totals from being vacuumed';
+COMMENT ON COLUMN affiliate.operations.payout_run_ended_at IS 'NULL while the last run of a programme runs, and if it was cut off';
+COMMENT ON COLUMN affiliate.operations.payouts_unfinished IS 'Payouts that are pending or processing';

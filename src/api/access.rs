@@ -43,8 +43,10 @@ const OPERATOR: &[&str] = &[
     "affiliate_reconcile",
     "affiliate_maintain",
 ];
-/// What the procedure of an operator calls with the operator's rights.
-const INTERNAL: &[&str] = &["payout_programs", "payout_batch"];
+/// What a view calls with the reader's rights.
+const READER_INTERNAL: &[&str] = &["not_folded"];
+/// The same, and what the procedure of an operator calls with the operator's rights.
+const OPERATOR_INTERNAL: &[&str] = &["not_folded", "payout_programs", "payout_batch"];
 
 #[pg_extern(sql = false)]
 fn affiliate_grant(role: Option<pg_sys::Oid>, access: Option<String>) {
@@ -52,8 +54,8 @@ fn affiliate_grant(role: Option<pg_sys::Oid>, access: Option<String>) {
     let access = required_text("access", access);
     let (functions, reads_tables, internal): (Vec<&str>, bool, &[&str]) = match access.as_str() {
         "app" => (APP.to_vec(), false, &[]),
-        "reader" => (READER.to_vec(), true, &[]),
-        "operator" => ([READER, OPERATOR].concat(), true, INTERNAL),
+        "reader" => (READER.to_vec(), true, READER_INTERNAL),
+        "operator" => ([READER, OPERATOR].concat(), true, OPERATOR_INTERNAL),
         _ => {
             let allowed = "'app', 'reader', 'operator'".to_owned();
             Problem::NotOneOf {

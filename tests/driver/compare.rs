@@ -18,6 +18,7 @@ impl Driver<'_> {
         self.settle();
         self.compare_figures();
         self.compare_payouts();
+        self.compare_marks();
         if self.scope == Scope::Everything {
             let behind = self
                 .world
@@ -161,6 +162,17 @@ impl Driver<'_> {
             as_expected,
             "{expected} rows are in quarantine: {quarantined:#?}; verify says {found:#?}"
         );
+    }
+
+    /// What no run would read again is in a live payout.
+    fn compare_marks(&mut self) {
+        let passed = "
+            SELECT count(*) FROM affiliate.payout_mark AS k
+                JOIN affiliate.commission AS c ON c.affiliate_id = k.affiliate_id AND c.epoch <= k.epoch
+            WHERE NOT EXISTS (SELECT FROM affiliate.payout_entry AS l
+                WHERE (l.binding_id, l.payment_key, l.seq) = (c.binding_id, c.payment_key, c.seq) AND l.live)";
+        let passed: i64 = self.admin.query_one(passed, &[]).expect("marks").get(0);
+        assert_eq!(passed, 0, "open entries before the mark of their affiliate");
     }
 
     /// Finds out the numbers of payouts that a run has just made.

@@ -158,7 +158,7 @@ BEGIN
         END LOOP;
     END LOOP;
 END $$;
-SELECT from_status, string_agg(to_status, ', ') FILTER (WHERE result = 'ok') AS may_become,
+SELECT from_status, string_agg(to_status, ', ' ORDER BY to_status) FILTER (WHERE result = 'ok') AS may_become,
     string_agg(DISTINCT result, ', ') FILTER (WHERE result <> 'ok') AS else_error, count(*) FILTER (WHERE result <> 'ok') AS refused
 FROM tried GROUP BY from_status ORDER BY from_status;
 -- a payout that failed, was canceled or returned has let go of its entries

@@ -339,11 +339,12 @@ pub fn table_name(table: pg_sys::Oid) -> String {
     }
 }
 
-/// The name of a type as SQL, qualified unless it is the server's own.
+/// The name of a type as SQL, qualified unless it is the server's own; `bpchar` for any
+/// `character(n)`, as `character` by itself is of one character.
 pub fn type_name(type_oid: pg_sys::Oid) -> String {
+    const FLAGS: u32 = pg_sys::FORMAT_TYPE_FORCE_QUALIFY | pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN;
     unsafe {
-        let name =
-            pg_sys::format_type_extended(type_oid, -1, pg_sys::FORMAT_TYPE_FORCE_QUALIFY as _);
+        let name = pg_sys::format_type_extended(type_oid, -1, FLAGS as _);
         std::ffi::CStr::from_ptr(name)
             .to_string_lossy()
             .into_owned()
@@ -351,7 +352,7 @@ pub fn type_name(type_oid: pg_sys::Oid) -> String {
 }
 
 /// The equality operator of a type, as SQL that no search path can redirect.
-fn equality(type_oid: pg_sys::Oid) -> String {
+pub fn equality(type_oid: pg_sys::Oid) -> String {
     unsafe {
         let entry = pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_EQ_OPR as _);
         let sql = spi::connect(|connection| {

@@ -73,9 +73,14 @@ extension_sql_file!(
     requires = ["figures"]
 );
 extension_sql_file!(
+    "../sql/83_comparison.sql",
+    name = "comparison",
+    requires = ["payouts"]
+);
+extension_sql_file!(
     "../sql/85_repair.sql",
     name = "repair",
-    requires = ["payouts"]
+    requires = ["comparison"]
 );
 extension_sql_file!(
     "../sql/88_operations.sql",

@@ -44,9 +44,14 @@ const OPERATOR: &[&str] = &[
     "affiliate_maintain",
 ];
 /// What a view calls with the reader's rights.
-const READER_INTERNAL: &[&str] = &["not_folded"];
+const READER_INTERNAL: &[&str] = &["compare_payments", "not_folded"];
 /// The same, and what the procedure of an operator calls with the operator's rights.
-const OPERATOR_INTERNAL: &[&str] = &["not_folded", "payout_programs", "payout_batch"];
+const OPERATOR_INTERNAL: &[&str] = &[
+    "compare_payments",
+    "not_folded",
+    "payout_programs",
+    "payout_batch",
+];
 
 #[pg_extern(sql = false)]
 fn affiliate_grant(role: Option<pg_sys::Oid>, access: Option<String>) {

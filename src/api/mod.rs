@@ -3,6 +3,7 @@
 pub mod access;
 pub mod affiliates;
 pub mod attach;
+pub mod compare;
 pub mod explain;
 pub mod figures;
 pub mod fold;

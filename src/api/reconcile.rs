@@ -1,5 +1,6 @@
 //! Back-fill and reconciliation: the trigger's own rules, over rows that no trigger saw.
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use pgrx::datum::TimestampWithTimeZone;
@@ -8,7 +9,7 @@ use pgrx::prelude::*;
 use super::fold::require_read_committed;
 use super::refunds::{bound, settle_waiting};
 use super::{argument, raw_function, return_rows};
-use crate::ledger::audit;
+use crate::ledger::audit::{self, Difference};
 use crate::ledger::backfill::{self, Window};
 use crate::ledger::binding::Binding;
 use crate::ledger::settle::{Counts, Options, Settler};
@@ -80,17 +81,18 @@ pub fn bound_tables() -> Vec<pg_sys::Oid> {
     })
 }
 
+/// Missing payments up to which each is settled by itself; more are posted as a back-fill does.
+const FEW: usize = 1000;
+
 fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
     let lock = Options {
         lock: true,
         ..Options::default()
     };
-    backfill::post_missing(binding, Window::default(), limit, counts);
-    audit::differences(binding, |settler, _, key_columns| {
-        if counts.posted + counts.reversed < limit {
-            counts.add(settler.settle(key_columns, lock));
-        }
-    });
+    if settle_differences(binding, limit, FEW, counts).is_break() {
+        backfill::post_missing(binding, Window::default(), limit, counts);
+        let _ = settle_differences(binding, limit, usize::MAX, counts);
+    }
     let mut settler = Settler::new(Rc::clone(binding));
     const QUARANTINED: &str = "SELECT payment_key FROM affiliate.quarantine WHERE binding_id = $1 AND resolved_at IS NULL ORDER BY id";
     spi::connect(|connection| {
@@ -102,4 +104,34 @@ fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
             }
         }
     });
+}
+
+/// Settles the payments that differ. Breaks off once more than so many had no entries.
+fn settle_differences(
+    binding: &Rc<Binding>,
+    limit: i64,
+    few: usize,
+    counts: &mut Counts,
+) -> ControlFlow<()> {
+    let lock = Options {
+        lock: true,
+        ..Options::default()
+    };
+    let mut missing = 0;
+    audit::differences(binding, |settler, difference, key_columns| {
+        if counts.posted + counts.reversed >= limit {
+            return ControlFlow::Break(());
+        }
+        missing += usize::from(difference == Difference::Unposted);
+        if missing > few {
+            return ControlFlow::Break(());
+        }
+        counts.add(settler.settle(key_columns, lock));
+        ControlFlow::Continue(())
+    });
+    if missing > few {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }

@@ -2,10 +2,9 @@
 
 use pgrx::prelude::*;
 
-use super::reconcile::bound_tables;
+use super::compare::compare_all;
 use super::{raw_function, return_rows};
-use crate::ledger::audit::{self, Difference};
-use crate::ledger::binding::Binding;
+use crate::ledger::audit::Difference;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Connection, Sees};
 
@@ -292,32 +291,16 @@ fn run_check(connection: &Connection, api: &str, check: &Check) -> Finding {
 
 /// Compares every bound table with the ledger.
 fn compare_payments() -> Vec<Finding> {
-    let mut findings: Vec<Finding> = PAYMENT_CHECKS
+    let tables = compare_all();
+    PAYMENT_CHECKS
         .iter()
-        .map(|(_, name, description)| Finding {
+        .map(|(difference, name, description)| Finding {
             name,
             description,
-            violations: 0,
-            sample: None,
+            violations: tables.iter().map(|table| table.count(*difference)).sum(),
+            sample: tables.iter().find_map(|table| table.sample(*difference)),
         })
-        .collect();
-    for table in bound_tables() {
-        let Some(binding) = Binding::of(table) else {
-            continue;
-        };
-        audit::differences(&binding, |_, difference, key_columns| {
-            let at = PAYMENT_CHECKS
-                .iter()
-                .position(|(d, _, _)| *d == difference)
-                .unwrap_or_default();
-            let key = binding.key_text(key_columns.to_vec());
-            findings[at].violations += 1;
-            findings[at]
-                .sample
-                .get_or_insert_with(|| format!("binding {}, payment {key}", binding.id));
-        });
-    }
-    findings
+        .collect()
 }
 
 raw_function!(

@@ -25,7 +25,7 @@ pub fn from_minor_units(amount: i64, currency: Currency) -> Decimal {
 fn round(mantissa: i128, scale: u32, digits: u32) -> Option<Decimal> {
     let rounded = if scale > digits {
         let divisor = 10i128.checked_pow(scale - digits)?;
-        let (quotient, remainder) = (mantissa / divisor, mantissa % divisor);
+        let (quotient, remainder) = divide(mantissa, divisor);
         // |remainder| >= divisor / 2, without the overflow of doubling it
         let up = remainder.unsigned_abs() >= divisor.unsigned_abs().div_ceil(2);
         quotient + if up { mantissa.signum() } else { 0 }
@@ -33,6 +33,17 @@ fn round(mantissa: i128, scale: u32, digits: u32) -> Option<Decimal> {
         mantissa.checked_mul(10i128.checked_pow(digits - scale)?)?
     };
     Decimal::try_from_i128_with_scale(rounded, digits).ok()
+}
+
+/// Quotient and remainder; nearly all amounts fit in 64 bits, where a division takes little.
+fn divide(dividend: i128, divisor: i128) -> (i128, i128) {
+    match (i64::try_from(dividend), i64::try_from(divisor)) {
+        (Ok(dividend), Ok(divisor)) => (
+            i128::from(dividend / divisor),
+            i128::from(dividend % divisor),
+        ),
+        _ => (dividend / divisor, dividend % divisor),
+    }
 }
 
 /// The sum or difference of two decimals if it is exact; `rust_decimal` would drop digits of

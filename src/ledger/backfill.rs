@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
 
-use super::audit::{column_name, key_sql};
-use super::binding::{self, Binding, row_alias, table_name};
+use super::binding::{self, Binding, table_name};
 use super::insert::{Inserted, Inserts};
+use super::payments::Payments;
 use super::row::Row;
 use super::settle::{Counts, Options, Settler, with_row_slot};
 use crate::pg::memory::Context;
@@ -27,23 +27,18 @@ pub struct Window {
 /// rows are locked until the transaction ends, so that whoever changes one waits and then finds
 /// its entries; no other row is, and none is kept from being inserted.
 pub fn post_missing(binding: &Rc<Binding>, window: Window, limit: i64, counts: &mut Counts) {
-    if !binding.columns.has_key {
-        return;
-    }
-    let Some(customer) = column_name(binding, binding.columns.customer.column()) else {
+    let Some(payments) = Payments::of(binding) else {
         return;
     };
-    let t = row_alias(binding.table);
+    let Payments { t, from, .. } = &payments;
+    let (key, customer) = (payments.key(), payments.customer());
     let sql = format!(
-        "SELECT {t} FROM {} {t}
-         WHERE EXISTS (SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = {t}.{customer}::text)
-             AND NOT EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = $2 AND c.payment_key = {})
+        "SELECT {t} FROM {from}
+         WHERE EXISTS (SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = {customer})
+             AND NOT EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = $2 AND c.payment_key = {key})
              AND NOT EXISTS (SELECT FROM affiliate.quarantine q
-                 WHERE q.binding_id = $2 AND q.payment_key = {} AND q.resolved_at IS NULL)
+                 WHERE q.binding_id = $2 AND q.payment_key = {key} AND q.resolved_at IS NULL)
          FOR NO KEY UPDATE OF {t}",
-        table_name(binding.table),
-        key_sql(binding),
-        key_sql(binding),
     );
     let args: [DatumWithOid; 2] = [binding.program.as_str().into(), binding.id.into()];
     let mut others = Vec::new();

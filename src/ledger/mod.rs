@@ -1,5 +1,6 @@
 //! From a row of a payments table to entries of the ledger.
 
+pub mod agrees;
 pub mod audit;
 pub mod backfill;
 pub mod binding;
@@ -8,6 +9,7 @@ pub mod columns;
 pub mod condition;
 pub mod epoch;
 pub mod insert;
+pub mod payments;
 pub mod quarantine;
 pub mod referrals;
 pub mod refunds;

@@ -68,6 +68,8 @@ enum PaidAt {
 pub enum Refunds {
     /// There are none.
     None,
+    /// There are none but what the ledger knows of, in major units, whose source is lost.
+    Lost(Decimal),
     Some {
         /// Recorded ones on balance, in the unit of the binding's amounts; those of an attached
         /// table come to it.
@@ -188,6 +190,10 @@ impl<'a> Row<'a> {
         }
         let refunded = match refunds {
             Refunds::None => column.unwrap_or_default().min(amount),
+            Refunds::Lost(known) => column
+                .unwrap_or_default()
+                .max(known)
+                .clamp(Decimal::ZERO, amount),
             Refunds::Some { recorded, known } => {
                 let attached = match &self.binding.refunds_table {
                     Some(table) => table.of_payment(&self.key_columns(), currency)?,

@@ -11,7 +11,7 @@ use super::audit::Difference;
 use super::binding::{self, Binding, Mapped};
 use super::book::{Entries, Reader, Terms};
 use super::quarantine;
-use super::referrals::Referrals;
+use super::referrals::{Referral, Referrals};
 use super::refunds::Recorded;
 use super::row::{self, Judgement, Nothing, Refunds, Row};
 use super::writer::{Duplicates, Writer};
@@ -108,7 +108,7 @@ impl Settler {
         let key = self.binding.key_text(key_columns.to_vec());
         let mut json = None;
         let verdict = self.read_row(key_columns, options.lock, |settler, slot| {
-            let verdict = settler.judge_slot(&key, slot, options.inherited, true).0;
+            let verdict = settler.judge_slot(&key, slot, options.inherited);
             if matches!(verdict, Verdict::Fault(..)) && !options.dry_run {
                 json = unsafe { quarantine::row_json(slot) };
             }
@@ -141,64 +141,58 @@ impl Settler {
         writer.close();
     }
 
-    /// What the ledger should say of a payment whose row is in a slot, and its entries if they
-    /// had to be read for that.
+    /// What the ledger should say of a payment whose row is in a slot.
     fn judge_slot(
         &mut self,
         key: &str,
         slot: *mut pg_sys::TupleTableSlot,
         inherited: Option<Terms>,
-        may_have_refunds: bool,
-    ) -> (Verdict, Option<Entries>) {
+    ) -> Verdict {
         let binding = Rc::clone(&self.binding);
         let row = unsafe { Row::new(&binding, slot) };
         let Some(referral) = self.referrals.of_row(&row) else {
             // whose payment it is can't be told any more, but was known when it was posted
             if matches!(binding.columns.customer, Mapped::Gone) && self.entries(key).last_seq > 0 {
                 let gone = "the column of the customer is gone".to_owned();
-                return (Verdict::Fault(Fault::ColumnUnusable, gone), None);
+                return Verdict::Fault(Fault::ColumnUnusable, gone);
             }
-            return (Verdict::Unreferred, None);
+            return Verdict::Unreferred;
         };
         if !row::key_fits(key) {
             let length = format!("{} bytes", key.len());
-            return (Verdict::Fault(Fault::PaymentKeyTooLong, length), None);
+            return Verdict::Fault(Fault::PaymentKeyTooLong, length);
         }
         let entries = self.entries(key);
-        let recorded = may_have_refunds
-            .then(|| self.recorded.of_payment(binding.id, key))
-            .flatten()
-            .unwrap_or_default();
-        let known = if binding.has_lost_refunds {
-            entries.refunded
-        } else {
-            Decimal::ZERO
+        let recorded = self.recorded.of_payment(binding.id, key);
+        let refunds = Refunds::Some {
+            recorded: recorded.unwrap_or_default(),
+            known: if binding.has_lost_refunds {
+                entries.refunded
+            } else {
+                Decimal::ZERO
+            },
         };
-        let is_known =
-            entries.knows(referral.account) || (entries.terms.is_none() && inherited.is_some());
-        let judgement = row.judge(
-            &referral,
-            entries.terms.or(inherited),
-            is_known,
-            Refunds::Some { recorded, known },
-        );
-        let verdict = match judgement {
-            Judgement::Nothing(nothing) => Verdict::Nothing(nothing),
-            Judgement::Claim(claim, terms) => Verdict::Claim(claim, terms),
-            Judgement::Fault(fault, detail) => Verdict::Fault(fault, detail),
-        };
-        (verdict, Some(entries))
+        judge_row(&row, &referral, &entries, inherited, refunds)
     }
 
-    /// Whether settling the payment as it is now would change the ledger. A row that came
-    /// through a cursor may have been changed, and its ledger with it, since that was opened.
-    pub fn would_change(&mut self, key_columns: &[String]) -> bool {
-        let dry_run = Options {
-            dry_run: true,
-            ..Options::default()
-        };
-        let effect = self.settle(key_columns, dry_run);
-        effect.entries > 0 || effect.is_faulty
+    /// How the ledger differs from a payment as it is now.
+    pub fn difference(&mut self, key_columns: &[String]) -> Option<Difference> {
+        let key = self.binding.key_text(key_columns.to_vec());
+        let verdict = self.read_row(key_columns, false, |settler, slot| {
+            settler.judge_slot(&key, slot, None)
+        });
+        let entries = self.entries(&key);
+        match plan(&verdict, &entries, self.binding.keeps_deleted) {
+            Ok((postings, _)) if postings.is_empty() => None,
+            Ok(_) if matches!(verdict, Verdict::Missing | Verdict::Unreferred) => {
+                Some(Difference::NoPayment)
+            }
+            Ok(_) if entries.terms.is_none() => Some(Difference::Unposted),
+            Ok(_) => Some(Difference::OffTarget),
+            // verify shows what stands in quarantine
+            Err(_) if quarantine::holds(&self.binding, &key) => None,
+            Err(_) => Some(Difference::Unposted),
+        }
     }
 
     /// What the ledger should say of a payment, and its customer.
@@ -209,29 +203,9 @@ impl Settler {
             customer = unsafe { Row::new(&settler.binding, slot) }
                 .customer()
                 .map(|c| c.to_owned());
-            settler.judge_slot(&key, slot, None, true).0
+            settler.judge_slot(&key, slot, None)
         });
         (verdict, customer)
-    }
-
-    /// How the ledger differs from the row in a slot.
-    pub fn compare(
-        &mut self,
-        key_columns: &[String],
-        slot: *mut pg_sys::TupleTableSlot,
-    ) -> Option<Difference> {
-        let key = self.binding.key_text(key_columns.to_vec());
-        let may_have_refunds = self.binding.has_recorded_refunds;
-        let (verdict, entries) = self.judge_slot(&key, slot, None, may_have_refunds);
-        let entries = entries.unwrap_or_else(|| self.entries(&key));
-        match plan(&verdict, &entries, false) {
-            Ok((postings, _)) if postings.is_empty() => None,
-            Ok(_) if entries.terms.is_none() => Some(Difference::Unposted),
-            Ok(_) => Some(Difference::OffTarget),
-            // verify shows what stands in quarantine
-            Err(_) if quarantine::holds(&self.binding, &key) => None,
-            Err(_) => Some(Difference::Unposted),
-        }
     }
 
     fn apply(
@@ -314,6 +288,30 @@ impl Settler {
             })
         })
     }
+}
+
+/// What the ledger should say of a payment, from all that there is about it.
+fn judge_row(
+    row: &Row,
+    referral: &Referral,
+    entries: &Entries,
+    inherited: Option<Terms>,
+    refunds: Refunds,
+) -> Verdict {
+    let frozen = entries.terms.or(inherited);
+    let is_known =
+        entries.knows(referral.account) || (entries.terms.is_none() && inherited.is_some());
+    match row.judge(referral, frozen, is_known, refunds) {
+        Judgement::Nothing(nothing) => Verdict::Nothing(nothing),
+        Judgement::Claim(claim, terms) => Verdict::Claim(claim, terms),
+        Judgement::Fault(fault, detail) => Verdict::Fault(fault, detail),
+    }
+}
+
+/// Whether settling a payment would change nothing.
+pub fn agrees(row: &Row, referral: &Referral, entries: &Entries, refunds: Refunds) -> bool {
+    let verdict = judge_row(row, referral, entries, None, refunds);
+    matches!(plan(&verdict, entries, false), Ok((postings, _)) if postings.is_empty())
 }
 
 /// The entries that bring a payment to a verdict, and their terms.

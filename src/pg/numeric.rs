@@ -32,11 +32,12 @@ pub enum Unfit {
 pub unsafe fn decode(datum: pg_sys::Datum) -> Result<Decimal, Unfit> {
     unsafe {
         let varlena = datum.cast_mut_ptr::<pg_sys::varlena>();
+        if !pgrx::varatt_is_4b_c(varlena) && !pgrx::varatt_is_1b_e(varlena) {
+            return decode_bytes(pgrx::varlena_to_byte_slice(varlena));
+        }
         let plain = pg_sys::pg_detoast_datum_packed(varlena);
         let result = decode_bytes(pgrx::varlena_to_byte_slice(plain));
-        if !std::ptr::eq(plain, varlena) {
-            pg_sys::pfree(plain.cast());
-        }
+        pg_sys::pfree(plain.cast());
         result
     }
 }

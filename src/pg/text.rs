@@ -55,6 +55,20 @@ pub unsafe fn attribute(slot: *mut pg_sys::TupleTableSlot, attnum: i16) -> (pg_s
     }
 }
 
+/// The bytes of a variable-length value; a copy only of one that is compressed or out of line.
+///
+/// # Safety
+/// The datum must be a non-NULL varlena, and outlive what is returned.
+pub unsafe fn bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
+    unsafe {
+        let mut varlena = datum.cast_mut_ptr::<pg_sys::varlena>();
+        if pgrx::varatt_is_4b_c(varlena) || pgrx::varatt_is_1b_e(varlena) {
+            varlena = pg_sys::pg_detoast_datum_packed(varlena);
+        }
+        pgrx::varlena_to_byte_slice(varlena)
+    }
+}
+
 /// How values of a type become text.
 #[derive(Clone, Copy, Debug)]
 pub enum ToText {

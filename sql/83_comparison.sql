@@ -1,0 +1,35 @@
+-- The comparison of payments with the ledger.
+
+CREATE FUNCTION affiliate.as_bigint(key text) RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'as_bigint_wrapper';
+COMMENT ON FUNCTION affiliate.as_bigint(text)
+    IS 'The integer whose text a key is, NULL if it is not exactly that: joins entries and referrals with columns of integers';
+
+CREATE FUNCTION affiliate.agrees(
+    payments oid, attnums smallint[], referral_id bigint, affiliate_id integer, attributed_at timestamptz,
+    seq integer, entry_referral_id bigint, entry_affiliate_id integer, currency text, rate numeric, base numeric,
+    refunded numeric, posted_before numeric, amount numeric, matures_on date, VARIADIC "row" "any"
+) RETURNS boolean
+LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'agrees_wrapper';
+COMMENT ON FUNCTION affiliate.agrees(
+    oid, smallint[], bigint, integer, timestamptz, integer, bigint, integer, text, numeric, numeric, numeric,
+    numeric, numeric, date, "any")
+    IS 'Whether the only entry of a payment, or that it has none, is what the columns of its row say; false where that takes a closer look';
+
+-- A view, so that monitoring needs nothing but SELECT, over a function that readers may execute.
+CREATE FUNCTION affiliate.compare_payments() RETURNS TABLE (
+    binding_id integer, payments regclass, unposted bigint, wrong_sum bigint, without_payment bigint)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS 'MODULE_PATHNAME', 'compare_payments_wrapper';
+COMMENT ON FUNCTION affiliate.compare_payments()
+    IS 'Compares every bound table with the ledger and counts the payments that differ';
+
+CREATE VIEW affiliate.unposted AS
+SELECT c.binding_id, c.payments, c.unposted, c.wrong_sum, c.without_payment FROM affiliate.compare_payments() c;
+COMMENT ON VIEW affiliate.unposted IS
+    'Each bound table and its payments that differ from the ledger. It compares whole tables: read it once a day, not every minute';
+COMMENT ON COLUMN affiliate.unposted.unposted IS 'Eligible payments that have no entries';
+COMMENT ON COLUMN affiliate.unposted.wrong_sum IS 'Payments whose posted sum is not the commission of the row as it is';
+COMMENT ON COLUMN affiliate.unposted.without_payment IS 'Payments that have entries and no row of a referred customer, unless deletes are kept';

@@ -18,6 +18,27 @@ COMMENT ON FUNCTION affiliate.agrees(
     numeric, numeric, date, "any")
     IS 'Whether the only entry of a payment, or that it has none, is what the columns of its row say; false where that takes a closer look';
 
+CREATE FUNCTION affiliate.is_sound(
+    seq integer, rule "char", rate numeric, base numeric, refunded numeric, base_before numeric,
+    posted_before numeric, amount numeric, currency text
+) RETURNS boolean
+LANGUAGE c IMMUTABLE
+AS 'MODULE_PATHNAME', 'is_sound_wrapper';
+COMMENT ON FUNCTION affiliate.is_sound(integer, "char", numeric, numeric, numeric, numeric, numeric, numeric, text)
+    IS 'Whether the inputs of an entry come to its amount, and a first one begins from nothing';
+
+CREATE FUNCTION affiliate.has_unique_index(relation regclass, columns text[], condition text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM pg_index i
+        WHERE i.indrelid = relation AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indisready
+            AND i.indnkeyatts = cardinality(columns) AND i.indexprs IS NULL
+            AND affiliate.attribute_names(relation, i.indkey::smallint[]) = columns
+            AND pg_get_expr(i.indpred, i.indrelid) IS NOT DISTINCT FROM condition)
+$$;
+COMMENT ON FUNCTION affiliate.has_unique_index(regclass, text[], text)
+    IS 'Whether a valid unique index on these columns, in this order, keeps rows for which the condition holds apart';
+
 -- A view, so that monitoring needs nothing but SELECT, over a function that readers may execute.
 CREATE FUNCTION affiliate.compare_payments() RETURNS TABLE (
     binding_id integer, payments regclass, unposted bigint, wrong_sum bigint, without_payment bigint)

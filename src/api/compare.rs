@@ -7,9 +7,9 @@ use pgrx::pg_sys;
 
 use super::reconcile::bound_tables;
 use super::{raw_function, return_rows};
-use crate::ledger::agrees;
 use crate::ledger::audit::{self, Difference};
 use crate::ledger::binding::Binding;
+use crate::ledger::{agrees, entry};
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Sees};
 use crate::pg::text::bytes;
@@ -95,6 +95,12 @@ raw_function!(
         });
         pg_sys::Datum::null()
     }
+);
+
+raw_function!(
+    is_sound_wrapper,
+    pg_finfo_is_sound_wrapper,
+    |fcinfo| unsafe { entry::is_sound(fcinfo).into() }
 );
 
 raw_function!(agrees_wrapper, pg_finfo_agrees_wrapper, |fcinfo| unsafe {

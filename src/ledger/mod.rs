@@ -7,6 +7,7 @@ pub mod binding;
 pub mod book;
 pub mod columns;
 pub mod condition;
+pub mod entry;
 pub mod epoch;
 pub mod insert;
 pub mod payments;

@@ -10,26 +10,24 @@ const REFERENCES_DESCRIPTION: &str =
 /// entries refer to exists, and whether they come to the figures shown.
 pub const ENTRIES: &str = "
     WITH entries AS MATERIALIZED (
-        SELECT c.referral_id, c.affiliate_id, c.currency, c.binding_id, sum(c.base - c.base_before) AS spent,
+        SELECT c.referral_id, c.affiliate_id, c.currency, sum(c.base - c.base_before) AS spent,
             bool_and(affiliate.is_sound(c.seq, c.rule, c.rate, c.base, c.refunded, c.base_before,
-                c.posted_before, c.amount, c.currency)) AS are_sound
-        FROM affiliate.commission c GROUP BY c.referral_id, c.affiliate_id, c.currency, c.binding_id),
-    earned AS MATERIALIZED (
-        SELECT e.affiliate_id, e.currency, sum(e.spent) AS spent, count(DISTINCT e.referral_id) AS conversions
+                    c.posted_before, c.amount, c.currency)
+                AND c.binding_id IN (SELECT b.id FROM affiliate.binding b)) AS are_sound
+        FROM affiliate.commission c GROUP BY c.referral_id, c.affiliate_id, c.currency),
+    earned AS (
+        SELECT e.affiliate_id, e.currency, sum(e.spent) AS spent, count(*) AS conversions
         FROM entries e GROUP BY e.affiliate_id, e.currency),
     users AS (
         SELECT r.affiliate_id, count(*) AS users FROM affiliate.referral r GROUP BY r.affiliate_id),
     shown AS MATERIALIZED (
         SELECT a.id AS affiliate_id, s.currency, s.total_users_referred, s.total_money_spent, s.total_conversions
         FROM @api@.affiliate_stats() s JOIN affiliate.affiliate a ON a.code = s.code)
-    SELECT unnest(ARRAY['one_commission_per_payment', 'entries_recompute', 'entries_continue'])
+    SELECT unnest(ARRAY['one_commission_per_payment', 'entries_recompute', 'entries_continue', 'references_exist'])
     WHERE EXISTS (SELECT FROM entries e WHERE NOT e.are_sound)
     UNION ALL
     SELECT 'entries_follow_referral' FROM entries e
     WHERE NOT EXISTS (SELECT FROM affiliate.referral r WHERE r.id = e.referral_id AND r.affiliate_id = e.affiliate_id)
-    UNION ALL
-    SELECT 'references_exist' FROM entries e
-    WHERE NOT EXISTS (SELECT FROM affiliate.binding b WHERE b.id = e.binding_id)
     UNION ALL
     SELECT 'figures_equal_ledger'
     FROM shown s FULL JOIN earned e ON e.affiliate_id = s.affiliate_id AND e.currency = s.currency

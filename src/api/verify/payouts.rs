@@ -9,14 +9,15 @@ pub const LINKS: &str = "
         SELECT l.payout_id, true AS live, c.affiliate_id, c.currency,
             CASE WHEN l.payout_id IS NOT NULL OR c.matures_on <= (SELECT (now() AT TIME ZONE 'Etc/GMT+12')::date)
                 THEN '-infinity' ELSE c.matures_on END AS day,
-            max(c.matures_on) AS last_day, sum(c.amount) AS amount, count(c.seq) AS entries, count(*) AS links
+            max(c.matures_on) AS last_day, min(c.epoch) AS first_epoch, sum(c.amount) AS amount,
+            count(c.seq) AS entries, count(*) AS links
         FROM affiliate.commission c
             FULL JOIN (SELECT l.* FROM affiliate.payout_entry l WHERE l.live) l
                 ON l.binding_id = c.binding_id AND l.payment_key = c.payment_key AND l.seq = c.seq
         GROUP BY 1, 3, 4, 5
         UNION ALL
         SELECT l.payout_id, false, c.affiliate_id, c.currency, '-infinity',
-            max(c.matures_on), sum(c.amount), count(c.seq), count(*)
+            max(c.matures_on), min(c.epoch), sum(c.amount), count(c.seq), count(*)
         FROM affiliate.payout_entry l LEFT JOIN affiliate.commission c
                 ON c.binding_id = l.binding_id AND c.payment_key = l.payment_key AND c.seq = l.seq
         WHERE NOT l.live
@@ -48,6 +49,9 @@ pub const LINKS: &str = "
     UNION ALL
     SELECT 'payouts_agree' FROM links k JOIN affiliate.payout o ON o.id = k.payout_id
     WHERE k.currency <> o.currency OR k.affiliate_id <> o.affiliate_id
+    UNION ALL
+    SELECT 'open_entries_after_mark' FROM links k JOIN affiliate.payout_mark m ON m.affiliate_id = k.affiliate_id
+    WHERE k.payout_id IS NULL AND k.first_epoch <= m.epoch
     UNION ALL
     SELECT 'balance'
     FROM @api@.affiliate_stats() s JOIN affiliate.affiliate a ON a.code = s.code
@@ -127,5 +131,15 @@ pub const CHECKS: &[Check] = &[
             SELECT format('payout %s is %s', o.id, o.status) FROM affiliate.payout o
             WHERE o.status NOT IN ('pending', 'processing', 'paid', 'failed', 'canceled', 'returned')
                 OR o.updated_at < o.created_at",
+    },
+    Check {
+        name: "open_entries_after_mark",
+        description: "An open entry comes after its affiliate's payout mark",
+        asked: Asked::IfSuspected,
+        violations: "
+            SELECT format('binding %s, payment %s, entry %s', c.binding_id, c.payment_key, c.seq)
+            FROM affiliate.commission c JOIN affiliate.payout_mark m ON m.affiliate_id = c.affiliate_id AND c.epoch <= m.epoch
+            WHERE NOT EXISTS (SELECT FROM affiliate.payout_entry l
+                WHERE l.binding_id = c.binding_id AND l.payment_key = c.payment_key AND l.seq = c.seq AND l.live)",
     },
 ];

@@ -150,6 +150,12 @@ UPDATE affiliate.payout SET status = 'lost' WHERE id = 1;
 SELECT * FROM detected();
 ROLLBACK;
 
+-- open_entries_after_mark: a payout run would pass over open entries.
+BEGIN;
+INSERT INTO affiliate.payout_mark (affiliate_id, epoch) VALUES (2, 1);
+SELECT * FROM detected();
+ROLLBACK;
+
 -- balance: a folded total that is not the ledger's.
 BEGIN;
 UPDATE affiliate.total SET commission = commission + 1 WHERE affiliate_id = 2;

@@ -18,6 +18,9 @@ const POLL: Duration = Duration::from_millis(2);
 pub const FOLD_LOCK: i32 = 1;
 /// Key of the advisory lock that keeps batches of payouts apart.
 pub const PAYOUT_LOCK: i32 = 2;
+/// Key of the advisory lock that keeps reconciliations apart: entries whose row is gone leave them
+/// nothing else to wait for.
+pub const RECONCILE_LOCK: i32 = 3;
 
 /// Takes one of the extension's advisory locks until the transaction ends.
 pub fn advisory_lock(key: i32) {

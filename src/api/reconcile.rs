@@ -6,7 +6,7 @@ use std::rc::Rc;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
-use super::fold::require_read_committed;
+use super::fold::{RECONCILE_LOCK, advisory_lock, require_read_committed};
 use super::refunds::{bound, settle_waiting};
 use super::{argument, raw_function, return_rows};
 use crate::ledger::audit::{self, Difference};
@@ -58,6 +58,7 @@ raw_function!(
         let limit = unsafe { argument::<i64>(fcinfo, 0) }.unwrap_or(i64::MAX);
         let mut counts = Counts::default();
         as_owner(|| {
+            advisory_lock(RECONCILE_LOCK);
             for table in bound_tables() {
                 if let Some(binding) = Binding::of(table) {
                     reconcile(&binding, limit, &mut counts);

@@ -278,7 +278,19 @@ impl Settler {
         spi::connect(|connection| {
             let locking = if lock { " FOR NO KEY UPDATE" } else { "" };
             let sql = format!("{}{locking}", binding.select_row);
-            let rows = connection.run(&sql, Sees::Latest, &args);
+            let rows = loop {
+                let rows = connection.run(&sql, Sees::Latest, &args);
+                // whoever held the row may have deleted it and inserted it again: a statement
+                // that has waited does not see the new one
+                let is_final = !lock || !rows.is_empty();
+                if is_final
+                    || connection
+                        .run(&binding.select_row, Sees::Latest, &args)
+                        .is_empty()
+                {
+                    break rows;
+                }
+            };
             with_row_slot(binding.table, |slot| {
                 if binding::store_row(&rows, 0, 0, slot) {
                     judge(self, slot)

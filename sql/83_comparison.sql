@@ -42,7 +42,7 @@ COMMENT ON FUNCTION affiliate.has_unique_index(regclass, text[], text)
 -- A view, so that monitoring needs nothing but SELECT, over a function that readers may execute.
 CREATE FUNCTION affiliate.compare_payments() RETURNS TABLE (
     binding_id integer, payments regclass, unposted bigint, wrong_sum bigint, without_payment bigint)
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 1
 AS 'MODULE_PATHNAME', 'compare_payments_wrapper';
 COMMENT ON FUNCTION affiliate.compare_payments()
     IS 'Compares every bound table with the ledger and counts the payments that differ';

@@ -11,7 +11,7 @@ REVOKE ALL ON FUNCTION @extschema@.affiliate_backfill(regclass, timestamptz, tim
 
 CREATE FUNCTION @extschema@.affiliate_reconcile(max_payments bigint DEFAULT NULL)
 RETURNS TABLE (posted bigint, reversed bigint, quarantined bigint)
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 1
 AS 'MODULE_PATHNAME', 'affiliate_reconcile_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_reconcile(bigint)
     IS 'Settles every payment whose ledger is not what its row says, at most max_payments of them, and retries the quarantine; counts payments';

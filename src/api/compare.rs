@@ -12,7 +12,7 @@ use crate::ledger::binding::Binding;
 use crate::ledger::{agrees, entry};
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Sees};
-use crate::pg::text::bytes;
+use crate::pg::text::{as_bigint, bytes};
 
 /// How a bound table and the ledger differ.
 pub struct Compared {
@@ -116,58 +116,3 @@ raw_function!(as_bigint_wrapper, pg_finfo_as_bigint_wrapper, |fcinfo| {
         }
     }
 });
-
-/// The integer that a text is written as, as PostgreSQL writes it: `007`, `+7` and `-0` are none.
-fn as_bigint(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let is_canonical = match digits {
-        b"0" => digits.len() == text.len(),
-        [first, rest @ ..] => matches!(first, b'1'..=b'9') && rest.iter().all(u8::is_ascii_digit),
-        [] => false,
-    };
-    if !is_canonical {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::as_bigint;
-    use proptest::prelude::*;
-
-    #[test]
-    fn only_what_postgresql_writes_is_an_integer() {
-        for text in [
-            "",
-            "-",
-            "+7",
-            "007",
-            "00",
-            "-0",
-            " 7",
-            "7 ",
-            "7.0",
-            "0x7",
-            "1e3",
-            "٧",
-            "9223372036854775808",
-            "-9223372036854775809",
-        ] {
-            assert_eq!(as_bigint(text.as_bytes()), None, "{text:?}");
-        }
-        assert_eq!(as_bigint(b"0"), Some(0));
-        assert_eq!(as_bigint(b"9223372036854775807"), Some(i64::MAX));
-        assert_eq!(as_bigint(b"-9223372036854775808"), Some(i64::MIN));
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_an_integer_is_written_as_it_was(text in "-?[0-9]{1,20}", number in any::<i64>()) {
-            if let Some(value) = as_bigint(text.as_bytes()) {
-                prop_assert_eq!(value.to_string(), text);
-            }
-            prop_assert_eq!(as_bigint(number.to_string().as_bytes()), Some(number));
-        }
-    }
-}

@@ -55,7 +55,7 @@ impl Payments {
     /// are made integers: there are fewer entries than payments, and integers are soon compared.
     pub fn is_key(&self, stored: &str) -> String {
         match &self.key[..] {
-            [(column, name)] if is_integer(*column) => {
+            [(column, name)] if column.to_text.is_integer() => {
                 format!("affiliate.as_bigint({stored}) = {name}")
             }
             _ => format!("{stored} = {}", self.key()),
@@ -70,12 +70,8 @@ impl Payments {
     /// The column of the customer, if that is an integer.
     pub fn integer_customer(&self) -> Option<&str> {
         let (column, name) = &self.customer;
-        is_integer(*column).then_some(name)
+        column.to_text.is_integer().then_some(name)
     }
-}
-
-fn is_integer(column: Column) -> bool {
-    matches!(column.to_text, ToText::Int2 | ToText::Int4 | ToText::Int8)
 }
 
 /// The text of a column, as [`ToText`] makes it, in the collation of our own texts: the host's

@@ -12,7 +12,7 @@ use crate::pg::memory::Context;
 use crate::pg::probe::{Key, Probe};
 use crate::pg::relations::Relations;
 use crate::pg::scan;
-use crate::pg::text::Text;
+use crate::pg::text::{Text, as_bigint};
 
 /// Customers have keys of at most this many bytes; longer ones are referred by nobody.
 pub const MAX_CUSTOMER_LENGTH: usize = 256;
@@ -169,18 +169,12 @@ impl Referrals {
                 let found = Some(referral(binding, get));
                 if !are_numbers {
                     known.insert(customer.into(), found);
-                } else if let Some(number) = canonical_integer(customer) {
+                } else if let Some(number) = as_bigint(customer.as_bytes()) {
                     known_numbers.insert(number, found);
                 }
             },
         );
     }
-}
-
-/// The integer whose text this is: `7`, not `07` or `+7`.
-pub fn canonical_integer(text: &str) -> Option<i64> {
-    let number: i64 = text.parse().ok()?;
-    (itoa::Buffer::new().format(number) == text).then_some(number)
 }
 
 fn text<'a>(datum: pg_sys::Datum) -> Option<&'a str> {
@@ -204,35 +198,4 @@ fn referral(binding: &Binding, get: impl Fn(i16) -> pg_sys::Datum) -> Referral {
 fn most_remembered() -> usize {
     const BYTES_PER_ANSWER: usize = 100;
     unsafe { pg_sys::work_mem as usize * 1024 / BYTES_PER_ANSWER }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_text_of_an_integer_is_one() {
-        for (text, number) in [
-            ("7", Some(7)),
-            ("-7", Some(-7)),
-            ("0", Some(0)),
-            ("9223372036854775807", Some(i64::MAX)),
-            ("-9223372036854775808", Some(i64::MIN)),
-        ] {
-            assert_eq!(canonical_integer(text), number);
-        }
-        for text in [
-            "",
-            "07",
-            "+7",
-            "-0",
-            "7 ",
-            " 7",
-            "7.0",
-            "9223372036854775808",
-            "x",
-        ] {
-            assert_eq!(canonical_integer(text), None, "{text:?}");
-        }
-    }
 }

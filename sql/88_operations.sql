@@ -28,8 +28,8 @@ SELECT
     (SELECT o.created_at FROM affiliate.payout o WHERE o.status IN ('pending', 'processing') ORDER BY o.id LIMIT 1)
         AS payouts_unfinished_since
 FROM affiliate.not_folded() n
--- Whoever a fold waits for: see GetLockConflicts() with ShareLock. A prepared transaction has no
--- process, and mostly the virtual number of the session that prepared it.
+-- Whoever a fold waits for: conflicts with ShareLock, but for VACUUM. A prepared transaction has
+-- no process, and mostly the virtual number of the session that prepared it.
 LEFT JOIN LATERAL (
     SELECT l.pid, x.gid, coalesce(a.xact_start, x.prepared) AS since
     FROM pg_locks l
@@ -40,6 +40,7 @@ LEFT JOIN LATERAL (
             'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
         AND l.relation IN ('affiliate.commission'::regclass, 'affiliate.referral'::regclass)
+        AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum v WHERE v.pid = l.pid)
     ORDER BY 3 LIMIT 1) w ON true
 LEFT JOIN LATERAL (
     SELECT a.pid, a.xact_start AS since FROM pg_stat_activity a
@@ -53,7 +54,7 @@ LEFT JOIN LATERAL (
 COMMENT ON VIEW affiliate.operations IS
     'What an operator watches: what is not folded and who is in the way, quarantine, waiting refunds, payouts';
 COMMENT ON COLUMN affiliate.operations.entries_not_folded IS 'Entries that affiliate_stats() still adds up one by one';
-COMMENT ON COLUMN affiliate.operations.oldest_writer_pid IS 'Session of the oldest transaction that a fold waits for: it writes to the ledger or to referrals, or vacuums them';
+COMMENT ON COLUMN affiliate.operations.oldest_writer_pid IS 'Session of the oldest transaction that a fold waits for: it writes to the ledger or to referrals, or holds a stronger lock on them';
 COMMENT ON COLUMN affiliate.operations.oldest_writer_prepared IS 'Its name, if that transaction is a prepared one';
 COMMENT ON COLUMN affiliate.operations.oldest_snapshot_pid IS 'Session of the oldest snapshot: it keeps dead rows of the totals from being vacuumed';
 COMMENT ON COLUMN affiliate.operations.payout_run_ended_at IS 'NULL while the last run of a programme runs, and if it was cut off';

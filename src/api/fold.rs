@@ -1,5 +1,6 @@
 //! Folding: adding closed epochs to the totals. See `ledger::epoch` for why it is exact.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
@@ -125,22 +126,49 @@ fn wait_for_writers(tables: &[pg_sys::Oid]) -> bool {
             locktag_type: pg_sys::LockTagType::LOCKTAG_RELATION as u8,
             locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
         };
-        unsafe {
-            let mut count = 0;
-            let holders = pg_sys::GetLockConflicts(&tag, pg_sys::ShareLock as _, &mut count);
-            for n in 0..count as usize {
-                let holder = *holders.add(n);
-                while !pg_sys::VirtualXactLock(holder, false) {
-                    if Instant::now() > deadline {
-                        return false;
-                    }
-                    std::thread::sleep(POLL);
-                    pgrx::check_for_interrupts!();
+        for holder in unsafe { writers(&tag) } {
+            while unsafe { !pg_sys::VirtualXactLock(holder, false) } {
+                if Instant::now() > deadline {
+                    return false;
                 }
+                std::thread::sleep(POLL);
+                pgrx::check_for_interrupts!();
             }
         }
     }
     true
+}
+
+/// The transactions that hold a writer's lock. VACUUM holds one that looks like it to all who
+/// ask for conflicts, maybe for hours, and writes no entry.
+unsafe fn writers(table: &pg_sys::LOCKTAG) -> Vec<pg_sys::VirtualTransactionId> {
+    // whatever the version calls its parts: a backend, and its transaction
+    type Parts = [u32; 2];
+    let parts = |id: pg_sys::VirtualTransactionId| unsafe {
+        std::mem::transmute::<pg_sys::VirtualTransactionId, Parts>(id)
+    };
+    const NO_BACKEND: u32 = u32::MAX;
+    unsafe {
+        let (mut count, mut others_count) = (0, 0);
+        let holders = pg_sys::GetLockConflicts(table, pg_sys::ShareLock as _, &mut count);
+        // asked afterwards: who is not among them is a VACUUM, or has ended
+        let others = pg_sys::GetCurrentVirtualXIDs(
+            pg_sys::InvalidTransactionId,
+            false,
+            false,
+            pg_sys::PROC_IN_VACUUM as _,
+            &mut others_count,
+        );
+        let holders = std::slice::from_raw_parts(holders, count as usize);
+        let others = std::slice::from_raw_parts(others, others_count as usize);
+        let others: HashSet<Parts> = others.iter().map(|other| parts(*other)).collect();
+        let is_writer = |holder: &&pg_sys::VirtualTransactionId| {
+            let parts = parts(**holder);
+            // a prepared transaction may have no backend any more
+            parts[0] == NO_BACKEND || others.contains(&parts)
+        };
+        holders.iter().filter(is_writer).copied().collect()
+    }
 }
 
 /// Adds the rows of epochs before `next` to the totals. Each statement takes a new snapshot,

@@ -164,3 +164,50 @@ fn a_fold_within_a_transaction_does_not_wait_for_itself() {
     assert_eq!(figures(&mut admin, &code)["USD"].commission, 18_00);
     assert_verified(&mut admin);
 }
+
+#[test]
+fn a_fold_does_not_wait_for_a_vacuum_of_the_ledger() {
+    let cluster = Cluster::start();
+    let (mut admin, code) = shop_with_one_affiliate(&cluster);
+    run(
+        &mut admin,
+        "INSERT INTO affiliate.payment (customer, amount)
+         SELECT 'user-1', 20 FROM generate_series(1, 20000)",
+    );
+    let mut vacuum = connect_named(&cluster, "vacuum");
+    let vacuuming = thread::spawn(move || {
+        // a nap after each page: minutes for all of them
+        run(
+            &mut vacuum,
+            "SET vacuum_cost_limit = 1; SET vacuum_cost_delay = 100",
+        );
+        // it is canceled below
+        let _ = vacuum.batch_execute("VACUUM (FREEZE) affiliate.commission");
+    });
+    const IS_VACUUMING: &str = "SELECT count(*) FROM pg_stat_progress_vacuum v
+        WHERE v.relid = 'affiliate.commission'::regclass";
+    let mut is_vacuuming = || {
+        admin
+            .query_one(IS_VACUUMING, &[])
+            .expect("a count")
+            .get::<_, i64>(0)
+    };
+    while is_vacuuming() == 0 {
+        thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let mut folder = connect_named(&cluster, "folder");
+    let folded: i64 = folder
+        .query_one("SELECT affiliate_maintain()", &[])
+        .expect("a fold")
+        .get(0);
+    assert_eq!(is_vacuuming(), 1, "the fold was to be made beside a VACUUM");
+    // the entries, and the referral of their customer
+    assert!(folded >= 20_000, "{folded} rows folded");
+    run(
+        &mut admin,
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum",
+    );
+    vacuuming.join().expect("the session of the VACUUM");
+    assert_eq!(figures(&mut admin, &code)["USD"].commission, 20_000 * 6_00);
+    assert_verified(&mut admin);
+}

@@ -74,8 +74,7 @@ integration: setup-test install ## tests/*.rs, which start servers of their own
 	@echo "== integration"
 	$(if $(wildcard tests/*.rs),cargo test --test '*' --no-fail-fast $(TESTS),@echo "no tests/*.rs")
 
-bench: setup-demo install ## measures, if tests/bench/run is there
-	@[ -x tests/bench/run ] || { echo "there is no tests/bench/run yet" >&2; exit 1; }
+bench: setup-bench install ## measures what it costs, for 20 minutes; ONLY=bulk,stats for parts
 	tests/bench/run
 
 ##@ Checking
@@ -93,8 +92,8 @@ pgspot: setup-lint $(SCRIPT) ## privilege holes in the install script
 	target/tools/pgspot/bin/pgspot --proc-without-search-path \
 		'extschema.affiliate_run_payouts(through date,program text)' $(SCRIPT)
 
-.PHONY: setup-demo setup-package setup-test setup-lint help
-setup-demo setup-package setup-test setup-lint:
+.PHONY: setup-demo setup-package setup-test setup-lint setup-bench help
+setup-demo setup-package setup-test setup-lint setup-bench:
 	@.ci/setup $(@:setup-%=%)
 
 help: ## this list

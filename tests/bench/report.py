@@ -75,6 +75,22 @@ def describe(server: Server) -> str:
             f"load {os.getloadavg()[0]:.1f}\nsettings that differ from the defaults:\n{settings}")
 
 
+def summary(server: Server, parts: dict[str, list[Table]]) -> None:
+    """Writes all ratios as one table, for docs/benchmarks.md."""
+    lines = [describe(server).replace("\n", "  \n"), "", "| part | what | figure | to reach | |", "|---|---|---|---|---|"]
+    for part, tables in parts.items():
+        for table in tables:
+            for r in table.ratios:
+                what = f"{table.title}: {r['of']}{' / ' + r['to'] if r['to'] else ''}"
+                unit = "" if r["to"] else f" {table.unit}"
+                bars = ", ".join(f"{'≤' if name == 'at_most' else '≥'} {number(r[name])}"
+                                 for name in ("at_most", "at_least") if r[name] is not None)
+                verdict = ("reached" if r["reached"] else "missed") if bars else ""
+                lines.append(f"| {part} | {what} | {number(r['ratio'])}{unit} | {bars} | {verdict} |")
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    (OUTPUT / "summary.md").write_text("\n".join(lines) + "\n")
+
+
 def write(part: str, tables: list[Table], server: Server, seconds: float) -> None:
     for table in tables:
         table.print()

@@ -13,8 +13,9 @@ use serde::Serialize;
 use super::refunds::{bound, canonical_key};
 use super::required_key;
 use crate::domain::money;
-use crate::ledger::binding::{Binding, table_name};
+use crate::ledger::binding::Binding;
 use crate::ledger::settle::{Settler, Verdict};
+use crate::pg::names::table_name;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Connection, Sees};
 
@@ -139,7 +140,7 @@ fn outcome(
             let shown = |amount| money::at_least_minor(amount, claim.currency).to_string();
             const MATURITY: &str = "
                 SELECT $1::text, $1 <= (now() AT TIME ZONE p.time_zone)::date FROM affiliate.program p WHERE p.name = $2";
-            let matures_on = crate::ledger::binding::date(terms.matures_on);
+            let matures_on = crate::pg::args::date(terms.matures_on);
             let maturity = connection.run(
                 MATURITY,
                 Sees::Now,

@@ -3,8 +3,9 @@
 use pgrx::PgTupleDesc;
 use pgrx::prelude::*;
 
-use crate::ledger::binding::{regclass, table_name, type_name};
+use crate::pg::args::regclass;
 use crate::pg::error::Problem;
+use crate::pg::names::{table_name, type_name};
 use crate::pg::relations::Relations;
 use crate::pg::spi::{self, Connection, Sees};
 use crate::pg::text::quote_ident;

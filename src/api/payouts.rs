@@ -10,7 +10,7 @@ use super::fold::{PAYOUT_LOCK, advisory_lock, require_read_committed};
 use super::programs::require_program;
 use super::{argument, composite, raw_function, required, required_text, return_rows};
 use crate::domain::payout::Status;
-use crate::ledger::binding::date;
+use crate::pg::args::date;
 use crate::pg::error::Problem;
 use crate::pg::spi::{self, Connection, Sees};
 

@@ -9,11 +9,11 @@ use super::host::Host;
 use super::referrals::moment;
 use super::{required, required_key, required_text};
 use crate::ledger::audit;
-use crate::ledger::binding::{
-    Binding, forget_everywhere, regclass, table_name, timestamptz, type_name,
-};
+use crate::ledger::binding::{Binding, forget_everywhere};
 use crate::ledger::settle::{Options, Settler};
+use crate::pg::args::{regclass, timestamptz};
 use crate::pg::error::Problem;
+use crate::pg::names::{table_name, type_name};
 use crate::pg::numeric;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Connection, Sees};

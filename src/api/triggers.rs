@@ -6,8 +6,10 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 
 use super::raw_function;
-use crate::ledger::binding::{OWN_PAYMENTS, RawDatum, forget_everywhere, table_name};
+use crate::ledger::binding::{OWN_PAYMENTS, forget_everywhere};
 use crate::ledger::trigger;
+use crate::pg::args::RawDatum;
+use crate::pg::names::table_name;
 use crate::pg::spi::{self, Sees};
 
 raw_function!(post_payments, pg_finfo_post_payments, |fcinfo| {

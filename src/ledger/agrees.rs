@@ -8,7 +8,7 @@ use std::rc::Rc;
 use pgrx::{PgMemoryContexts, pg_sys};
 use rust_decimal::Decimal;
 
-use super::binding::{self, Binding, Column, equality, table_name};
+use super::binding::{self, Binding, Column};
 use super::book::{Entries, Terms};
 use super::payments::{Payments, column_name};
 use super::referrals::Referral;
@@ -16,6 +16,8 @@ use super::row::{self, Refunds, Row};
 use super::settle;
 use crate::domain::currency::Currency;
 use crate::domain::settlement::{Account, Standing};
+use crate::pg::args::regclass;
+use crate::pg::names::{equality, table_name};
 use crate::pg::numeric;
 use crate::pg::spi::{self, Sees};
 use crate::pg::text::{ToText, bytes};
@@ -125,7 +127,7 @@ fn collation(table: pg_sys::Oid, column: Column) -> String {
         FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation JOIN pg_namespace n ON n.oid = c.collnamespace
         WHERE a.attrelid = $1 AND a.attnum = $2";
     spi::connect(|connection| {
-        let args = [binding::regclass(table), column.attnum.into()];
+        let args = [regclass(table), column.attnum.into()];
         connection.run(COLLATION, Sees::Now, &args).value()
     })
     .unwrap_or_default()

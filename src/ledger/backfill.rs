@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
 
-use super::binding::{self, Binding, table_name};
+use super::binding::{self, Binding};
 use super::insert::{Inserted, Inserts};
 use super::payments::Payments;
 use super::row::Row;
 use super::settle::{Counts, Options, Settler, with_row_slot};
 use crate::pg::memory::Context;
+use crate::pg::names::table_name;
 use crate::pg::spi;
 
 const ROWS_PER_FETCH: usize = 1000;

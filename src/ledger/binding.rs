@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
-use pgrx::{IntoDatum, pg_sys};
+use pgrx::pg_sys;
 use rust_decimal::Decimal;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -13,6 +13,7 @@ pub use super::columns::{Column, Mapped, ReadColumn, Resolver};
 use super::condition::Condition;
 use crate::domain::currency::Currency;
 use crate::pg::cache;
+use crate::pg::names::{equality, table_name, type_name};
 use crate::pg::numeric;
 use crate::pg::relations::Relations;
 use crate::pg::rights::as_owner;
@@ -322,58 +323,6 @@ fn is_text_stable(type_oid: pg_sys::Oid) -> bool {
     )
 }
 
-/// The qualified, quoted name of a table.
-pub fn table_name(table: pg_sys::Oid) -> String {
-    unsafe {
-        let name = pg_sys::get_rel_name(table);
-        if name.is_null() {
-            return format!("table {}", table.to_u32());
-        }
-        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(table));
-        let text = |s| std::ffi::CStr::from_ptr(s).to_string_lossy().into_owned();
-        format!(
-            "{}.{}",
-            quote_ident(&text(schema)),
-            quote_ident(&text(name))
-        )
-    }
-}
-
-/// The name of a type as SQL, qualified unless it is the server's own; `bpchar` for any
-/// `character(n)`, as `character` by itself is of one character.
-pub fn type_name(type_oid: pg_sys::Oid) -> String {
-    const FLAGS: u32 = pg_sys::FORMAT_TYPE_FORCE_QUALIFY | pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN;
-    unsafe {
-        let name = pg_sys::format_type_extended(type_oid, -1, FLAGS as _);
-        std::ffi::CStr::from_ptr(name)
-            .to_string_lossy()
-            .into_owned()
-    }
-}
-
-/// The equality operator of a type, as SQL that no search path can redirect.
-pub fn equality(type_oid: pg_sys::Oid) -> String {
-    unsafe {
-        let entry = pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_EQ_OPR as _);
-        let sql = spi::connect(|connection| {
-            connection
-                .run(
-                    "SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
-                     FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1",
-                    Sees::Now,
-                    &[(*entry).eq_opr.into()],
-                )
-                .value::<String>()
-        });
-        sql.unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned())
-    }
-}
-
-/// A table as an argument of type regclass.
-pub fn regclass<'a>(table: pg_sys::Oid) -> DatumWithOid<'a> {
-    unsafe { DatumWithOid::new(table, pg_sys::REGCLASSOID) }
-}
-
 /// Reads a composite column of a row into a slot that has its attributes.
 pub fn store_row(
     rows: &Rows,
@@ -394,38 +343,4 @@ pub fn store_row(
         pg_sys::ExecStoreHeapTuple(tuple, slot, false);
     }
     true
-}
-
-/// A timestamp as an argument.
-pub fn timestamptz<'a>(moment: Option<i64>) -> DatumWithOid<'a> {
-    match moment {
-        Some(moment) => unsafe {
-            DatumWithOid::new(RawDatum(moment.into()), pg_sys::TIMESTAMPTZOID)
-        },
-        None => DatumWithOid::null_oid(pg_sys::TIMESTAMPTZOID),
-    }
-}
-
-/// A date, in days since 2000-01-01, as an argument.
-pub fn date<'a>(day: i32) -> DatumWithOid<'a> {
-    unsafe { DatumWithOid::new(RawDatum(day.into()), pg_sys::DATEOID) }
-}
-
-/// A datum as it is, for arguments of types that Rust has no other name for.
-pub struct RawDatum(pg_sys::Datum);
-
-impl RawDatum {
-    pub fn new(datum: pg_sys::Datum) -> Self {
-        Self(datum)
-    }
-}
-
-impl IntoDatum for RawDatum {
-    fn into_datum(self) -> Option<pg_sys::Datum> {
-        Some(self.0)
-    }
-
-    fn type_oid() -> pg_sys::Oid {
-        pg_sys::InvalidOid
-    }
 }

@@ -2,7 +2,8 @@
 
 use pgrx::{PgTupleDesc, pg_sys};
 
-use crate::pg::text::ToText;
+use crate::pg::slot::Slot;
+use crate::pg::text::{ToText, attribute};
 
 /// A column of the host and how its values become text.
 #[derive(Clone, Copy, Debug)]
@@ -133,4 +134,34 @@ fn by_name(descriptor: &PgTupleDesc, name: &str) -> Option<usize> {
             .get(*at)
             .is_some_and(|a| !a.attisdropped && a.name() == name)
     })
+}
+
+/// Whether two versions of a row agree in some columns.
+///
+/// # Safety
+/// Both slots must hold rows of the table that has the columns.
+pub unsafe fn read_the_same(columns: &[ReadColumn], old: Slot, new: Slot) -> bool {
+    columns.iter().all(|column| unsafe {
+        let (old_datum, old_null) = attribute(old, column.attnum);
+        let (new_datum, new_null) = attribute(new, column.attnum);
+        old_null == new_null && (old_null || same_bytes(*column, old_datum, new_datum))
+    })
+}
+
+unsafe fn same_bytes(column: ReadColumn, old: pg_sys::Datum, new: pg_sys::Datum) -> bool {
+    if column.by_value {
+        return old == new;
+    }
+    unsafe {
+        if column.length > 0 {
+            let bytes = |datum: pg_sys::Datum| {
+                std::slice::from_raw_parts(datum.cast_mut_ptr::<u8>(), column.length as usize)
+            };
+            return bytes(old) == bytes(new);
+        }
+        let plain = |datum: pg_sys::Datum| {
+            pgrx::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))
+        };
+        plain(old) == plain(new)
+    }
 }

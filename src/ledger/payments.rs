@@ -3,7 +3,8 @@
 
 use pgrx::pg_sys;
 
-use super::binding::{Binding, Column, row_alias, table_name};
+use super::binding::{Binding, Column, row_alias};
+use crate::pg::names::table_name;
 use crate::pg::text::{ToText, quote_ident};
 
 pub struct Payments {

@@ -70,7 +70,7 @@ pub unsafe fn row_json(slot: *mut pg_sys::TupleTableSlot) -> Option<String> {
         let descriptor = (*slot).tts_tupleDescriptor;
         spi::connect(|connection| {
             let record = pgrx::datum::DatumWithOid::new(
-                super::binding::RawDatum::new(datum),
+                crate::pg::args::RawDatum::new(datum),
                 if (*descriptor).tdtypeid == pg_sys::InvalidOid {
                     pg_sys::RECORDOID
                 } else {

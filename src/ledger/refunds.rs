@@ -9,6 +9,7 @@ use super::binding::{self, Column, Mapped, Resolver};
 use crate::domain::currency::Currency;
 use crate::domain::fault::Fault;
 use crate::domain::money;
+use crate::pg::args::regclass;
 use crate::pg::numeric::{self, Unfit};
 use crate::pg::probe::{Key, Probe};
 use crate::pg::relations::Relations;
@@ -51,7 +52,7 @@ impl RefundsTable {
                 "{COLUMNS} AND (f.refunds = $1
                     OR f.refunds IN (SELECT a.relid FROM pg_partition_ancestors($1) a))"
             );
-            let row = connection.run(&sql, Sees::Latest, &[binding::regclass(table)]);
+            let row = connection.run(&sql, Sees::Latest, &[regclass(table)]);
             let payments = row.get(0, 5)?;
             Some((Self::from_row(&row, table)?, payments))
         })

@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use rust_decimal::Decimal;
 
 use super::backfill::Window;
-use super::binding::{Binding, Column, Mapped, ReadColumn};
+use super::binding::{Binding, Column, Mapped};
 use super::book::Terms;
 use super::condition::Outcome;
 use super::referrals::Referral;
@@ -408,38 +408,4 @@ impl Faults {
 /// Whether a key is short enough for the ledger.
 pub fn key_fits(key: &str) -> bool {
     key.len() <= MAX_KEY_LENGTH
-}
-
-/// Whether two versions of a row agree in everything that what it earns depends on.
-///
-/// # Safety
-/// Both slots must hold rows of the table that the binding was made for.
-pub unsafe fn reads_the_same(
-    binding: &Binding,
-    old: *mut pg_sys::TupleTableSlot,
-    new: *mut pg_sys::TupleTableSlot,
-) -> bool {
-    binding.columns.read.iter().all(|column| unsafe {
-        let (old_datum, old_null) = attribute(old, column.attnum);
-        let (new_datum, new_null) = attribute(new, column.attnum);
-        old_null == new_null && (old_null || same_bytes(*column, old_datum, new_datum))
-    })
-}
-
-unsafe fn same_bytes(column: ReadColumn, old: pg_sys::Datum, new: pg_sys::Datum) -> bool {
-    if column.by_value {
-        return old == new;
-    }
-    unsafe {
-        if column.length > 0 {
-            let bytes = |datum: pg_sys::Datum| {
-                std::slice::from_raw_parts(datum.cast_mut_ptr::<u8>(), column.length as usize)
-            };
-            return bytes(old) == bytes(new);
-        }
-        let plain = |datum: pg_sys::Datum| {
-            pgrx::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))
-        };
-        plain(old) == plain(new)
-    }
 }

@@ -7,10 +7,11 @@ use pgrx::pg_sys;
 
 use super::binding::Binding;
 use super::book::Entries;
+use super::columns;
 use super::insert::{Inserted, Inserts};
 use super::referrals::Referrals;
 use super::refunds::RefundsTable;
-use super::row::{self, Row};
+use super::row::Row;
 use super::settle::{Options, Settler};
 use super::transition::Transition;
 use super::within;
@@ -25,7 +26,7 @@ pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
         let relation = trigger.tg_relation;
         let Some(binding) = Binding::of((*relation).rd_id) else {
             Problem::NotBound {
-                table: super::binding::table_name((*relation).rd_id),
+                table: crate::pg::names::table_name((*relation).rd_id),
             }
             .raise();
         };
@@ -193,7 +194,7 @@ impl<'a> Changes<'a> {
     /// # Safety
     /// The slots must hold the old and the new version of a row of the table.
     unsafe fn updated(&mut self, old: Slot, new: Slot) {
-        if unsafe { row::reads_the_same(self.binding, old, new) } {
+        if unsafe { columns::read_the_same(&self.binding.columns.read, old, new) } {
             return;
         }
         let (old_row, new_row) =
@@ -298,7 +299,7 @@ pub fn refuse_truncate(fcinfo: pg_sys::FunctionCallInfo) {
     let payments =
         as_owner(|| RefundsTable::attached(table)).map_or(table, |(_, payments)| payments);
     if Binding::of(payments).is_some_and(|binding| !binding.keeps_deleted || payments != table) {
-        let table = super::binding::table_name(table);
+        let table = crate::pg::names::table_name(table);
         Problem::TruncateRefused { table }.raise();
     }
 }
@@ -312,7 +313,7 @@ pub fn post_refunds(fcinfo: pg_sys::FunctionCallInfo) {
             let attached = RefundsTable::attached(table);
             let Some((refunds, payments)) = attached else {
                 Problem::NotBound {
-                    table: super::binding::table_name(table),
+                    table: crate::pg::names::table_name(table),
                 }
                 .raise();
             };

@@ -1,8 +1,10 @@
 //! The server as this extension needs it: errors, SPI, numerics, time zones, index probes.
 
+pub mod args;
 pub mod cache;
 pub mod error;
 pub mod memory;
+pub mod names;
 pub mod numeric;
 pub mod probe;
 mod raise;

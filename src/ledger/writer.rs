@@ -39,7 +39,7 @@ pub struct Writer {
     /// The entries of a batch, and slots for at least as many.
     entries: Vec<Entry>,
     slots: Vec<Slot>,
-    /// What writing a batch needs.
+    /// What writing a batch needs; freed with the executor's state.
     memory: Context,
     now: i64,
     epoch: i32,
@@ -110,7 +110,7 @@ impl Writer {
         let relation = Relations::get().commission;
         unsafe {
             // lock first, epoch second; the lock is kept until the transaction ends
-            let (ledger, executor, target) = raw::guarded(|| {
+            let (ledger, executor, target, memory) = raw::guarded(|| {
                 let ledger = raw::table_open(relation, pg_sys::RowExclusiveLock as _);
                 let executor = raw::CreateExecutorState();
                 let size = size_of::<pg_sys::ResultRelInfo>();
@@ -120,7 +120,9 @@ impl Writer {
                 // not in a range table, which an error of a constraint would look into
                 raw::InitResultRelInfo(target, ledger, 0, std::ptr::null_mut(), 0);
                 raw::ExecOpenIndices(target, false);
-                (ledger, executor, target)
+                // which adding index tuples would make
+                let context = raw::MakePerTupleExprContext(executor);
+                (ledger, executor, target, (*context).ecxt_per_tuple_memory)
             });
             let epoch = epoch::current();
             Self {
@@ -131,7 +133,7 @@ impl Writer {
                 duplicates,
                 entries: Vec::new(),
                 slots: Vec::new(),
-                memory: Context::within_current(c"affiliate entries"),
+                memory: Context::of_server(memory),
                 now: zone::now(),
                 epoch,
                 taken_back: Vec::new(),
@@ -149,12 +151,13 @@ impl Writer {
     ) {
         if self.entries.len() == Self::BATCH {
             self.flush();
+            self.memory.reset();
         }
         let entry = Entry::new(binding_id, payment_key, seq, terms, posting);
         self.entries.push(entry);
     }
 
-    pub fn flush(&mut self) {
+    fn flush(&mut self) {
         if self.entries.is_empty() {
             return;
         }
@@ -189,7 +192,6 @@ impl Writer {
                 self.take_back(|n| duplicates[n / 64] & 1 << (n % 64) != 0);
             }
             self.entries.clear();
-            self.memory.reset();
         }
     }
 
@@ -241,7 +243,6 @@ impl Writer {
                 raw::table_close(ledger, pg_sys::NoLock as _);
             });
         }
-        self.memory.delete();
         self.taken_back
     }
 }

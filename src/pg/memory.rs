@@ -36,6 +36,11 @@ impl Context {
         Self(unsafe { pg_sys::CurrentMemoryContext })
     }
 
+    /// One that the server has made and will delete.
+    pub fn of_server(context: pg_sys::MemoryContext) -> Self {
+        Self(context)
+    }
+
     /// Runs `body` with this as the current context.
     pub fn with<T>(&self, body: impl FnOnce() -> T) -> T {
         unsafe {

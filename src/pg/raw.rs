@@ -80,6 +80,7 @@ unsafe extern "C-unwind" {
     pub fn tuplestore_select_read_pointer(store: *mut Tuplestorestate, pointer: c_int);
     pub fn tuplestore_rescan(store: *mut Tuplestorestate);
     pub fn CreateExecutorState() -> *mut EState;
+    pub fn MakePerTupleExprContext(executor: *mut EState) -> *mut pgrx::pg_sys::ExprContext;
     pub fn FreeExecutorState(executor: *mut EState);
     pub fn MemoryContextAllocZero(context: MemoryContext, size: usize) -> *mut std::ffi::c_void;
     pub fn InitResultRelInfo(

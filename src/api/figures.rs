@@ -9,6 +9,9 @@ use crate::pg::spi::{self, Sees};
 /// `$1`, the affiliate; in the variant for every affiliate the conditions on it fall away.
 const STATS: &str = "
     WITH mark AS MATERIALIZED (SELECT coalesce((SELECT f.mark FROM affiliate.fold f), 0) AS epoch),
+    who AS MATERIALIZED (
+        SELECT a.id, a.code, p.currency, p.link_base, (now() AT TIME ZONE p.time_zone)::date AS today
+        FROM affiliate.affiliate a JOIN affiliate.program p ON p.name = a.program WHERE {a.id = $1}),
     tail AS MATERIALIZED (
         SELECT c.affiliate_id, c.currency, c.matures_on, c.amount, c.base - c.base_before AS spent, c.referral_id
         FROM affiliate.commission c
@@ -23,8 +26,7 @@ const STATS: &str = "
     earned AS (
         SELECT e.affiliate_id, e.currency, sum(e.commission) AS commission, sum(e.spent) AS spent,
             sum(e.conversions) AS conversions,
-            coalesce(sum(e.commission) FILTER (
-                WHERE e.matures_on > (now() AT TIME ZONE p.time_zone)::date), 0) AS pending
+            coalesce(sum(e.commission) FILTER (WHERE e.matures_on > w.today), 0) AS pending
         FROM (
             SELECT t.affiliate_id, t.currency, t.matures_on, t.commission, t.spent, t.conversions
             FROM affiliate.total t WHERE {t.affiliate_id = $1}
@@ -36,7 +38,7 @@ const STATS: &str = "
             WHERE NOT EXISTS (SELECT FROM affiliate.conversion v
                 WHERE v.referral_id = n.referral_id AND v.currency = n.currency)
             GROUP BY n.affiliate_id, n.currency
-        ) e JOIN affiliate.affiliate a ON a.id = e.affiliate_id JOIN affiliate.program p ON p.name = a.program
+        ) e JOIN who w ON w.id = e.affiliate_id
         GROUP BY e.affiliate_id, e.currency),
     paid AS (
         SELECT o.affiliate_id, o.currency,
@@ -45,21 +47,19 @@ const STATS: &str = "
         FROM affiliate.payout o
         WHERE {o.affiliate_id = $1} AND o.status IN ('pending', 'processing', 'paid')
         GROUP BY o.affiliate_id, o.currency)
-    SELECT a.code, rtrim(p.link_base, '/') || '/' || a.code, coalesce(e.currency, p.currency),
+    SELECT w.code, rtrim(w.link_base, '/') || '/' || w.code, coalesce(e.currency, w.currency),
         coalesce(u.users, 0)::int8, coalesce(e.conversions, 0)::int8,
-        affiliate.at_least_minor(coalesce(e.spent, 0), coalesce(e.currency, p.currency)),
-        affiliate.at_least_minor(coalesce(e.commission, 0), coalesce(e.currency, p.currency)),
-        affiliate.at_least_minor(coalesce(e.pending, 0), coalesce(e.currency, p.currency)),
+        affiliate.at_least_minor(coalesce(e.spent, 0), coalesce(e.currency, w.currency)),
+        affiliate.at_least_minor(coalesce(e.commission, 0), coalesce(e.currency, w.currency)),
+        affiliate.at_least_minor(coalesce(e.pending, 0), coalesce(e.currency, w.currency)),
         affiliate.at_least_minor(coalesce(e.commission - e.pending, 0) - coalesce(o.processing + o.paid, 0),
-            coalesce(e.currency, p.currency)),
-        affiliate.at_least_minor(coalesce(o.processing, 0), coalesce(e.currency, p.currency)),
-        affiliate.at_least_minor(coalesce(o.paid, 0), coalesce(e.currency, p.currency))
-    FROM affiliate.affiliate a JOIN affiliate.program p ON p.name = a.program
-        LEFT JOIN earned e ON e.affiliate_id = a.id
+            coalesce(e.currency, w.currency)),
+        affiliate.at_least_minor(coalesce(o.processing, 0), coalesce(e.currency, w.currency)),
+        affiliate.at_least_minor(coalesce(o.paid, 0), coalesce(e.currency, w.currency))
+    FROM who w LEFT JOIN earned e ON e.affiliate_id = w.id
         LEFT JOIN paid o ON o.affiliate_id = e.affiliate_id AND o.currency = e.currency
-        LEFT JOIN referred u ON u.affiliate_id = a.id
-    WHERE {a.id = $1}
-    ORDER BY a.id, 3";
+        LEFT JOIN referred u ON u.affiliate_id = w.id
+    ORDER BY w.id, 3";
 
 /// The statement for one affiliate, `$1`.
 fn of_one() -> String {

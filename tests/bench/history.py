@@ -34,7 +34,7 @@ def load(server: Server, name: str, first: int, last: int) -> None:
     for start in range(first, last + 1, CHUNK):
         server.sql(f"""INSERT INTO payments (customer_id, amount, currency, paid_at)
             SELECT * FROM payments_of_referred({start}, {min(start + CHUNK - 1, last)})""", name)
-    server.sql("SELECT affiliate_maintain()", name)
+        server.sql("SELECT affiliate_maintain()", name)
     server.sql("VACUUM (FREEZE, ANALYZE)", name)
 
 

@@ -56,7 +56,7 @@ def run(server: Server, scale: float) -> list[Table]:
     step = int(STEP * min(scale, 1))
     source = history.database(server, int(ENTRIES * scale))
     taken = {who: Table(f"affiliate_stats(code) while {who}", "ms") for who in HOLD}
-    touched = {who: Table(f"the same while {who}", "pages") for who in HOLD}
+    touched = {who: Table(f"buffers of affiliate_stats(code) while {who}", "pages") for who in HOLD}
     for round_number in range(ROUNDS):
         for who in HOLD:
             tables = taken[who], touched[who]
@@ -80,4 +80,7 @@ def run(server: Server, scale: float) -> list[Table]:
                 verify(server, "held")
             print(f"  {who}: {', '.join(f'{number(t.values[GROWTH][-1])} {t.unit}' for t in tables)} {GROWTH}", flush=True)
     server.drop("held")
+    for tables in (taken, touched):
+        for who in (SNAPSHOT, WRITER):
+            tables[who].limit(GROWTH)
     return [table for who in HOLD for table in (taken[who], touched[who])]

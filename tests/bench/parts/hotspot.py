@@ -44,9 +44,10 @@ def measure(server: Server, databases: dict[str, str], seconds: int) -> list[Tab
     for commit in ("off", "on"):
         tps = Table(f"payments of referred customers, {CLIENTS} clients, a fold every second, synchronous_commit {commit}",
                     "1/s")
-        waits = Table("the same, waits on tuple and transactionid locks", "samples")
-        locks = Table("the same, waits on locks of any kind", "samples")
-        active = Table("the same, sessions seen active", "samples")
+        beside = f"{CLIENTS} clients, synchronous_commit {commit}"
+        waits = Table(f"{beside}, waits on tuple and transactionid locks", "samples")
+        locks = Table(f"{beside}, waits on locks of any kind", "samples")
+        active = Table(f"{beside}, sessions seen active", "samples")
         for _ in range(ROUNDS):
             for who, database in databases.items():
                 payments = load.Payments(server, database, load.payment(load.REFERRED), CLIENTS, seconds=seconds,

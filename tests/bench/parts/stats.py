@@ -47,9 +47,10 @@ def run(server: Server, scale: float) -> list[Table]:
         databases[size] = f"stats {size}"
         server.clone(history.database(server, size), databases[size])
     time_taken = Table(f"affiliate_stats(code), {PAYMENTS_PER_SECOND:,} payments a second and a fold every second", "ms")
-    first = Table("the same, first call of a session", "ms")
-    touched = Table("the same, buffers", "pages")
+    first = Table("affiliate_stats(code), first call of a session", "ms")
+    touched = Table("affiliate_stats(code), buffers", "pages")
     ledger = Table("sum of the affiliate's entries", "ms")
+    cheaper = Table("sum of the affiliate's entries / affiliate_stats(code)", "times")
     folds = Table("affiliate_maintain() meanwhile", "ms")
     for _ in range(ROUNDS):
         for size, database in databases.items():
@@ -78,6 +79,6 @@ def run(server: Server, scale: float) -> list[Table]:
         time_taken.limit(name, at_most=0.3)
         touched.limit(name, at_most=60)
         # an affiliate with a thousand entries can't be a thousand times cheaper than its sum
-        ledger.values[f"{name}, sum / call"] = [ledger.median(name) / time_taken.median(name)]
-        ledger.limit(f"{name}, sum / call", at_least=1000 if size >= 10_000_000 else None)
-    return [time_taken, first, touched, ledger, folds]
+        cheaper.add(name, ledger.median(name) / time_taken.median(name))
+        cheaper.limit(name, at_least=1000 if size >= 10_000_000 else None)
+    return [time_taken, first, touched, ledger, cheaper, folds]

@@ -14,6 +14,9 @@ const ROWS_PER_RESET: i64 = 1000;
 pub struct Transition {
     store: *mut pg_sys::Tuplestorestate,
     slot: Slot,
+    /// Where this was made. A row of a table that has gone to disk is allocated when it is read,
+    /// and freed when the next one is: what a row at hand needs may be freed between the two.
+    home: Context,
     /// How many attributes are taken out of a row along with it.
     attributes: i32,
     pub count: i64,
@@ -37,6 +40,7 @@ impl Transition {
         Self {
             store,
             slot,
+            home: Context::current(),
             attributes,
             count,
         }
@@ -45,7 +49,9 @@ impl Transition {
     /// # Safety
     /// The first row, and all between it and this one, must have been read.
     pub unsafe fn next(&self) -> bool {
-        unsafe { raw::guarded(|| fetch(self.store, self.slot, self.attributes)) }
+        let (store, slot, attributes) = (self.store, self.slot, self.attributes);
+        self.home
+            .with(|| unsafe { raw::guarded(|| fetch(store, slot, attributes)) })
     }
 
     /// Calls `body` for every row.

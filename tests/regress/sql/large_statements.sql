@@ -68,5 +68,17 @@ WHERE b.payments = 'numbered'::regclass AND c.payment_key::int <= 3000 GROUP BY 
 SELECT entries, earned FROM posted(60001, 62000);
 SELECT entries, earned FROM expected(60001, 62000);
 
+-- Transition tables that go to disk, old and new rows side by side.
+ALTER TABLE numbered ADD note text;
+SET work_mem = '64kB';
+INSERT INTO numbered SELECT n, customer(n), n % 100 + 1, '2024-02-01', repeat('x', n % 700) FROM generate_series(100001, 130000) n;
+UPDATE numbered SET note = repeat('y', id % 900) WHERE id > 100000;
+UPDATE numbered SET note = 'z', amount = amount + 1 WHERE id > 100000;
+SELECT * FROM posted(100001, 130000) WHERE payments = 'numbered'::regclass;
+SELECT 2 * entries AS entries, customers, earned + 0.30 * entries AS earned FROM expected(100001, 130000);
+DELETE FROM numbered WHERE id > 100000;
+SELECT count(*) AS entries, sum(amount) AS earned FROM affiliate.commission WHERE payment_key::int > 100000;
+RESET work_mem;
+
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 SELECT * FROM affiliate_reconcile();

@@ -36,9 +36,3 @@ def load(server: Server, name: str, first: int, last: int) -> None:
             SELECT * FROM payments_of_referred({start}, {min(start + CHUNK - 1, last)})""", name)
         server.sql("SELECT affiliate_maintain()", name)
     server.sql("VACUUM (FREEZE, ANALYZE)", name)
-
-
-def forget(server: Server) -> None:
-    for name in made:
-        server.drop(name)
-    made.clear()

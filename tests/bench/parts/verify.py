@@ -3,6 +3,7 @@
 import history
 from instructions import prewarm
 from load import Sampler, private_memory
+from parts.growth import paid as pay
 from report import Table, number
 from scene import AFFILIATE
 from server import Failure, SETTINGS, Server
@@ -63,6 +64,5 @@ def paid(server: Server, database: str) -> str:
     """A copy of a database in which payouts were made of what has matured."""
     name = f"{database} (paid)"
     server.clone(database, name)
-    server.sql("CALL affiliate_run_payouts()", name)
-    server.sql("VACUUM (FREEZE, ANALYZE)", name)
+    pay(server, name)
     return name

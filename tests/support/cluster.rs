@@ -288,7 +288,8 @@ impl Cluster {
         // fails instead, long after any statement here should have ended.
         conf.write_all(
             b"fsync = off\nshared_buffers = '64MB'\nmax_connections = 60\n\
-              timezone = 'UTC'\nstatement_timeout = '5min'\n",
+              timezone = 'UTC'\nstatement_timeout = '5min'\n\
+              lc_messages = 'C'\nlog_line_prefix = '%m [%p] %e '\n",
         )
         .expect("postgresql.conf");
         for (name, value) in &builder.settings {
@@ -356,9 +357,24 @@ impl Cluster {
     }
 }
 
+/// What the log tells of crashes, leaks and internal errors that no test has announced there.
+fn complaints(log: &Path) -> String {
+    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/check-log");
+    let output = Command::new(&check)
+        .arg(log)
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", check.display()));
+    let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() {
+        return String::new();
+    }
+    format!("the server's log has\n{complaints}")
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        let failed = std::thread::panicking();
+        if failed {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let tail = &lines[lines.len().saturating_sub(40)..];
@@ -367,7 +383,14 @@ impl Drop for Cluster {
                 tail.join("\n")
             );
         }
-        self.shut_down("QUIT");
+        // Sessions that end in good order tell what goes wrong at their end.
+        self.shut_down(if failed { "QUIT" } else { "INT" });
+        let complaints = complaints(&self.dir.join("log"));
         let _ = fs::remove_dir_all(&self.dir);
+        if failed {
+            eprintln!("{complaints}");
+        } else {
+            assert!(complaints.is_empty(), "{complaints}");
+        }
     }
 }

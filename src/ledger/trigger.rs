@@ -52,8 +52,7 @@ pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
 }
 
 /// A row that moves to another partition is deleted there and inserted here by one command. The
-/// second event takes up the terms of the key that the first one left; should a trigger of the
-/// host swallow the row in between, there is none.
+/// second event takes up the terms of the key that the first one left.
 unsafe fn post_row(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, event: u32) {
     let (old, new) = (trigger.tg_trigslot, trigger.tg_newslot);
     let key_columns = |slot| unsafe { Row::new(binding, slot) }.key_columns();

@@ -2,8 +2,8 @@
 //!
 //! Payments that were changed or deleted: a trigger of the host, or a function that a statement
 //! calls, may have done so within the very statement that inserted them. The copy that this
-//! statement hands to our trigger is older then, so for these the row is read. And the payment
-//! that has just left its partition for another one.
+//! statement hands to our trigger is older then, so for these the row is read. And payments that
+//! have just left their partition for another one.
 
 use std::cell::RefCell;
 
@@ -25,7 +25,22 @@ impl Changed {
 
 thread_local! {
     static CHANGED: RefCell<Changed> = const { RefCell::new(Changed::NONE) };
-    static MOVED: RefCell<Option<(i32, u32, Vec<String>)>> = const { RefCell::new(None) };
+    static MOVED: RefCell<Vec<Moved>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A payment that a command has taken out of its partition.
+///
+/// A command queues the row's deletion there and its insertion here one after the other, and
+/// fires them at one depth of triggers. What triggers of the host do in between fires deeper, and
+/// is over when something fires at this depth again. So the latest one of each depth is all that
+/// can be waited for, by the next insertion at this depth, and only if it is of the same command;
+/// numbers of commands are used once in a transaction, whatever is rolled back. There is none if a
+/// trigger of the host swallows the row on its way.
+struct Moved {
+    depth: i32,
+    binding_id: i32,
+    command: u32,
+    key_columns: Vec<String>,
 }
 
 /// Has what a transaction remembers forgotten at its end; once, when the library is loaded.
@@ -58,13 +73,36 @@ pub fn remember(binding_id: i32, key: impl FnOnce() -> String) {
 
 /// Remembers the key columns of a payment that a command has taken out of its partition.
 pub fn remember_moved(binding_id: i32, command: u32, key_columns: Vec<String>) {
-    MOVED.replace(Some((binding_id, command, key_columns)));
+    let depth = trigger_depth();
+    MOVED.with_borrow_mut(|moved| {
+        moved.retain(|other| other.depth < depth);
+        moved.push(Moved {
+            depth,
+            binding_id,
+            command,
+            key_columns,
+        });
+    });
 }
 
 /// The key columns of the payment that the same command has just taken out of its partition.
 pub fn take_moved(binding_id: i32, command: impl FnOnce() -> u32) -> Option<Vec<String>> {
-    let moved = MOVED.take()?;
-    (moved.0 == binding_id && moved.1 == command()).then_some(moved.2)
+    MOVED.with_borrow_mut(|moved| {
+        if moved.is_empty() {
+            return None;
+        }
+        let depth = trigger_depth();
+        moved.retain(|other| other.depth <= depth);
+        let latest = moved.pop_if(|latest| latest.depth == depth)?;
+        (latest.binding_id == binding_id && latest.command == command())
+            .then_some(latest.key_columns)
+    })
+}
+
+/// How many triggers are being executed, each called by a statement of the one before.
+fn trigger_depth() -> i32 {
+    // takes no arguments, and reads nothing of what it is called with
+    unsafe { pg_sys::pg_trigger_depth(std::ptr::null_mut()) }.value() as i32
 }
 
 #[pgrx::pg_guard]

@@ -13,7 +13,8 @@ CREATE TABLE affiliate.refund (
     CONSTRAINT refund_kind CHECK (kind IN ('refund', 'dispute', 'dispute_won')),
     CONSTRAINT refund_amount CHECK (amount >= 0 AND amount < 'Infinity')
 );
-CREATE INDEX refund_payment ON affiliate.refund (binding_id, payment_key);
+-- by its hash, for a key that its payment has been changed to may be longer than a B-tree can hold
+CREATE INDEX refund_payment ON affiliate.refund USING hash (payment_key);
 CREATE INDEX refund_waits ON affiliate.refund (binding_id) WHERE waits;
 COMMENT ON TABLE affiliate.refund IS 'Recorded refunds and disputes; one whose payment is not there yet waits for it';
 COMMENT ON COLUMN affiliate.refund.amount IS 'In the unit of the binding''s amount column';

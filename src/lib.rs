@@ -10,11 +10,31 @@
 //!
 //! The SQL objects are in `sql/`, one file per topic, in the order below.
 
+// Nothing that a payment or a caller brings may panic: what does not fit is a fault or an error.
+// Operators on decimals do, and so do many of the standard library's shorthands.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::let_underscore_must_use,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 use pgrx::prelude::*;
 
 mod api;
 mod domain;
 mod ledger;
+#[cfg(test)]
+mod no_panics;
 mod pg;
 #[cfg(any(test, feature = "pg_test"))]
 mod pg_tests;

@@ -1,5 +1,10 @@
 //! The comparison of payments with the ledger, and what its statement calls for each of them.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "there are as many arguments as the SQL function declares"
+)]
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 

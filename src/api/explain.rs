@@ -7,11 +7,10 @@ use std::rc::Rc;
 
 use pgrx::prelude::*;
 use pgrx::{AnyElement, JsonB};
-use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::refunds::{bound, canonical_key};
-use super::required_key;
+use crate::domain::fault::Fault;
 use crate::domain::money;
 use crate::ledger::binding::Binding;
 use crate::ledger::settle::{Settler, Verdict};
@@ -88,8 +87,8 @@ struct Entry {
 
 #[pg_extern(sql = false)]
 fn affiliate_explain(payments: Option<pg_sys::Oid>, payment_key: Option<AnyElement>) -> JsonB {
-    let payment_key = required_key("payment_key", payment_key);
     let binding = bound(payments);
+    let payment_key = super::payment_key(&binding, payment_key);
     let explanation = as_owner(|| explain(&binding, &payment_key));
     JsonB(serde_json::to_value(explanation).unwrap_or_default())
 }
@@ -135,7 +134,19 @@ fn outcome(
         Verdict::Nothing(reason) => nothing(reason.to_string(), None),
         Verdict::Fault(fault, detail) => nothing(format!("in quarantine: {fault}"), Some(detail)),
         Verdict::Claim(claim, terms) => {
-            let base = claim.amount - claim.refunded;
+            let base = money::exact_sub(claim.amount, claim.refunded);
+            let earned = base.and_then(|base| {
+                let unrounded = money::product_text(terms.rate, base)?;
+                let target = money::commission(terms.rate, base, claim.currency)?;
+                Some((base, unrounded, target))
+            });
+            let Some((base, unrounded, target)) = earned else {
+                let fault = Fault::AmountOutOfRange;
+                return nothing(
+                    format!("in quarantine: {fault}"),
+                    Some(claim.amount.to_string()),
+                );
+            };
             let digits = claim.currency.minor_digits();
             let shown = |amount| money::at_least_minor(amount, claim.currency).to_string();
             const MATURITY: &str = "
@@ -153,11 +164,9 @@ fn outcome(
                 base: shown(base),
                 rule: "rate",
                 rate: terms.rate.to_string(),
-                unrounded: (terms.rate * base).to_string(),
+                unrounded,
                 rounding: format!("half away from zero to {digits} decimals"),
-                target: money::commission(terms.rate, base, claim.currency)
-                    .unwrap_or(Decimal::ZERO)
-                    .to_string(),
+                target: target.to_string(),
                 matures_on: maturity.get(0, 0).unwrap_or_default(),
                 is_matured: maturity.get(0, 1).unwrap_or_default(),
             };

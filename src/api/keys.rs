@@ -3,6 +3,11 @@
 //! in the order of the alphabet 10 comes before 9, and they would be split and left half empty.
 //! Any other text has some order too, and equality is that of text.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "there are as many arguments as the SQL function declares"
+)]
+
 use std::cmp::Ordering;
 
 use pgrx::pg_sys;

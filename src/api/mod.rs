@@ -21,12 +21,14 @@ pub mod verify;
 
 use pgrx::{AnyElement, FromDatum, pg_sys};
 
+use crate::ledger::binding::Binding;
+use crate::ledger::row::MAX_KEY_LENGTH;
 use crate::pg::error::Problem;
 use crate::pg::spi::Rows;
-use crate::pg::text::key_text;
+use crate::pg::text::{ToText, key_text};
 
 /// Owners, customers, visitors and names of programmes have at most this many bytes.
-const MAX_KEY_LENGTH: usize = 256;
+const MAX_NAME_LENGTH: usize = 256;
 
 /// Declares a C function that PostgreSQL calls with its raw call information.
 macro_rules! raw_function {
@@ -53,17 +55,17 @@ fn required<T>(name: &'static str, value: Option<T>) -> T {
     value.unwrap_or_else(|| Problem::NullArgument { name }.raise())
 }
 
-/// A text argument that must say something, in at most `MAX_KEY_LENGTH` bytes.
+/// A text argument that must say something, in at most `MAX_NAME_LENGTH` bytes.
 fn required_text(name: &'static str, value: Option<String>) -> String {
     let text = required(name, value);
     if text.trim().is_empty() {
         Problem::EmptyText { name }.raise();
     }
-    if text.len() > MAX_KEY_LENGTH {
+    if text.len() > MAX_NAME_LENGTH {
         Problem::TooLong {
             name,
             length: text.len(),
-            max: MAX_KEY_LENGTH,
+            max: MAX_NAME_LENGTH,
         }
         .raise();
     }
@@ -73,6 +75,35 @@ fn required_text(name: &'static str, value: Option<String>) -> String {
 /// A key of the application, of any type, as text.
 fn required_key(name: &'static str, value: Option<AnyElement>) -> String {
     required_text(name, value.map(|element| key_text(&element)))
+}
+
+/// The key of a payment, of any type and however it is written, as text: what may be too long is
+/// the key as the ledger would have it. It may be empty only where a text is the key.
+fn payment_key(binding: &Binding, value: Option<AnyElement>) -> String {
+    let key = key_text(&required("payment_key", value));
+    let may_be_empty = matches!(
+        &binding.columns.key[..],
+        [column] if matches!(column.to_text, ToText::Text | ToText::Padded)
+    );
+    if key.trim().is_empty() && !may_be_empty {
+        Problem::EmptyText {
+            name: "payment_key",
+        }
+        .raise();
+    }
+    key
+}
+
+/// Raises an error if a key is too long to be indexed.
+fn require_short(name: &'static str, key: &str) {
+    if key.len() > MAX_KEY_LENGTH {
+        Problem::TooLong {
+            name,
+            length: key.len(),
+            max: MAX_KEY_LENGTH,
+        }
+        .raise();
+    }
 }
 
 /// The first row of a statement as the composite result of a function.

@@ -90,9 +90,9 @@ fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
         lock: true,
         ..Options::default()
     };
-    if settle_differences(binding, limit, FEW, counts).is_break() {
+    if !settle_differences(binding, limit, FEW, counts) {
         backfill::post_missing(binding, Window::default(), limit, counts);
-        let _ = settle_differences(binding, limit, usize::MAX, counts);
+        settle_differences(binding, limit, usize::MAX, counts);
     }
     let mut settler = Settler::new(Rc::clone(binding));
     const QUARANTINED: &str = "SELECT payment_key FROM affiliate.quarantine WHERE binding_id = $1 AND resolved_at IS NULL ORDER BY id";
@@ -107,13 +107,8 @@ fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
     });
 }
 
-/// Settles the payments that differ. Breaks off once more than so many had no entries.
-fn settle_differences(
-    binding: &Rc<Binding>,
-    limit: i64,
-    few: usize,
-    counts: &mut Counts,
-) -> ControlFlow<()> {
+/// Settles the payments that differ. False if it broke off, as more than so many had no entries.
+fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mut Counts) -> bool {
     let lock = Options {
         lock: true,
         ..Options::default()
@@ -130,9 +125,5 @@ fn settle_differences(
         counts.add(settler.settle(key_columns, lock));
         ControlFlow::Continue(())
     });
-    if missing > few {
-        ControlFlow::Break(())
-    } else {
-        ControlFlow::Continue(())
-    }
+    missing <= few
 }

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::host::Host;
 use super::referrals::moment;
-use super::{required, required_key, required_text};
+use super::{require_short, required, required_text};
 use crate::ledger::audit;
 use crate::ledger::binding::{Binding, forget_everywhere};
 use crate::ledger::settle::{Options, Settler};
@@ -85,8 +85,12 @@ fn affiliate_record_refund(
     kind: Option<String>,
     refunded_at: Option<TimestampWithTimeZone>,
 ) {
-    let payment_key = required_key("payment_key", payment_key);
-    let refund_key = required_text("refund_key", refund_key);
+    let payment_key = required("payment_key", payment_key);
+    let refund_key = required("refund_key", refund_key);
+    if refund_key.trim().is_empty() {
+        Problem::EmptyText { name: "refund_key" }.raise();
+    }
+    require_short("refund_key", &refund_key);
     let amount = required("amount", amount);
     let kind = required("kind", kind);
     let refunded_at = moment("refunded_at", refunded_at);
@@ -100,6 +104,7 @@ fn affiliate_record_refund(
         .raise();
     }
     let binding = bound(payments);
+    let payment_key = super::payment_key(&binding, Some(payment_key));
     let amount = positive_amount(&binding, amount);
     if kind == "refund" && !matches!(binding.columns.refunded, crate::ledger::binding::Mapped::No) {
         Problem::RefundsInColumn {
@@ -116,6 +121,7 @@ fn affiliate_record_refund(
     as_owner(|| {
         let key_columns = canonical_key(&binding, &payment_key);
         let key = binding.key_text(key_columns.clone());
+        require_short("payment_key", &key);
         let args = [
             binding.id.into(),
             key.as_str().into(),
@@ -146,7 +152,7 @@ fn affiliate_record_refund(
 }
 
 /// Records a refund; false if it is there already.
-fn record(args: &[DatumWithOid], refund_key: &str) -> bool {
+fn record(args: &[DatumWithOid; 6], refund_key: &str) -> bool {
     const INSERT: &str = "
         INSERT INTO affiliate.refund (binding_id, payment_key, kind, refund_key, amount, refunded_at)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (binding_id, kind, refund_key) DO NOTHING";

@@ -19,6 +19,7 @@ pub enum Fault {
     PaymentKeyTooLong,
     ConditionFailed,
     ColumnUnusable,
+    LedgerUnreadable,
 }
 
 impl fmt::Display for Fault {
@@ -38,6 +39,7 @@ impl fmt::Display for Fault {
             Self::PaymentKeyTooLong => "payment key is too long",
             Self::ConditionFailed => "condition can't be evaluated",
             Self::ColumnUnusable => "a mapped column is unusable",
+            Self::LedgerUnreadable => "the payment's entries can't be read",
         })
     }
 }

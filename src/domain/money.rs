@@ -46,18 +46,44 @@ fn divide(dividend: i128, divisor: i128) -> (i128, i128) {
     }
 }
 
-/// The sum or difference of two decimals if it is exact; `rust_decimal` would drop digits of
-/// operands whose scales are too far apart.
+/// The difference of two decimals if it is exact; `rust_decimal` would drop digits of operands
+/// whose scales are too far apart.
 pub fn exact_sub(a: Decimal, b: Decimal) -> Option<Decimal> {
     if b.is_zero() && b.scale() <= a.scale() {
         return Some(a);
     }
+    let (a, b, scale) = widened(a, b)?;
+    Decimal::try_from_i128_with_scale(a.checked_sub(b)?, scale).ok()
+}
+
+/// The sum of two decimals if it is exact.
+pub fn exact_add(a: Decimal, b: Decimal) -> Option<Decimal> {
+    let (a, b, scale) = widened(a, b)?;
+    Decimal::try_from_i128_with_scale(a.checked_add(b)?, scale).ok()
+}
+
+/// The integers behind two decimals at the larger of their scales, and that scale.
+fn widened(a: Decimal, b: Decimal) -> Option<(i128, i128, u32)> {
     let scale = a.scale().max(b.scale());
     let widen = |d: Decimal| {
         d.mantissa()
             .checked_mul(10i128.checked_pow(scale - d.scale())?)
     };
-    Decimal::try_from_i128_with_scale(widen(a)?.checked_sub(widen(b)?)?, scale).ok()
+    Some((widen(a)?, widen(b)?, scale))
+}
+
+/// `a x b` with all its digits, of which a decimal might have to drop some; neither is negative.
+pub fn product_text(a: Decimal, b: Decimal) -> Option<String> {
+    let product = a.mantissa().checked_mul(b.mantissa())?;
+    if product == 0 {
+        return Some("0".to_owned());
+    }
+    let scale = (a.scale() + b.scale()) as usize;
+    let mut digits = format!("{product:0>width$}", width = scale + 1);
+    if scale > 0 {
+        digits.insert(digits.len() - scale, '.');
+    }
+    Some(digits)
 }
 
 /// The same amount, written with at least the decimals of their currency.
@@ -115,6 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_decimal_would_round_is_refused() {
+        let (large, small) = (dec("79228162514264337593543950335"), dec("0.1"));
+        assert_eq!(exact_add(large, small), None);
+        assert_eq!(exact_sub(large, small), None);
+        assert_eq!(exact_add(large, Decimal::ONE), None);
+        assert_eq!(
+            product_text(dec("0.333333"), dec("0.1234567890123456789012345679")).as_deref(),
+            Some("0.0411522218518522221851852222218107")
+        );
+    }
+
+    #[test]
     fn cents_become_dollars() {
         let usd = Currency::parse("USD").expect("a currency");
         assert_eq!(from_minor_units(1999, usd), dec("19.99"));
@@ -153,8 +191,15 @@ mod tests {
         }
 
         #[test]
-        fn exact_sub_agrees_with_subtraction(a in amounts(), b in amounts()) {
+        fn exact_sums_and_differences_agree_with_those_of_decimals(a in amounts(), b in amounts()) {
             prop_assert_eq!(exact_sub(a, b), Some(a - b));
+            prop_assert_eq!(exact_add(a, b), Some(a + b));
+        }
+
+        #[test]
+        fn a_product_as_text_is_that_of_decimals(a in amounts(), b in amounts()) {
+            let product = product_text(a, b).expect("in range");
+            prop_assert_eq!(dec(&product), a * b);
         }
     }
 }

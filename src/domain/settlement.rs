@@ -67,7 +67,8 @@ pub fn settle(
                 refunded: Decimal::ZERO,
                 base_before: standing.base,
                 posted_before: standing.posted,
-                amount: -standing.posted,
+                amount: money::exact_sub(Decimal::ZERO, standing.posted)
+                    .ok_or(Fault::AmountOutOfRange)?,
             });
         }
     }

@@ -3,6 +3,11 @@
 //! not. So it says yes only where row, referral and at most one entry are all there is about a
 //! payment, and judges these by the rules that post.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "there are as many arguments as the SQL function declares, or as were counted"
+)]
+
 use std::rc::Rc;
 
 use pgrx::{PgMemoryContexts, pg_sys};
@@ -15,6 +20,7 @@ use super::referrals::Referral;
 use super::row::{self, Refunds, Row};
 use super::settle;
 use crate::domain::currency::Currency;
+use crate::domain::money;
 use crate::domain::settlement::{Account, Standing};
 use crate::pg::args::regclass;
 use crate::pg::names::{equality, table_name};
@@ -241,7 +247,10 @@ unsafe fn entries(args: &[pg_sys::NullableDatum]) -> Option<Entries> {
         },
         currency: Currency::parse(std::str::from_utf8(code).ok()?)?,
         base: decimal(argument::BASE)?,
-        posted: decimal(argument::POSTED_BEFORE)?.checked_add(decimal(argument::AMOUNT)?)?,
+        posted: money::exact_add(
+            decimal(argument::POSTED_BEFORE)?,
+            decimal(argument::AMOUNT)?,
+        )?,
     };
     Some(Entries {
         last_seq,
@@ -251,6 +260,7 @@ unsafe fn entries(args: &[pg_sys::NullableDatum]) -> Option<Entries> {
         }),
         refunded: decimal(argument::REFUNDED)?,
         standings: vec![standing],
+        is_unreadable: false,
     })
 }
 

@@ -4,6 +4,7 @@ use pgrx::FromDatum;
 use rust_decimal::Decimal;
 
 use crate::domain::currency::Currency;
+use crate::domain::money;
 use crate::domain::settlement::{Account, Standing};
 use crate::pg::numeric;
 use crate::pg::probe::{Key, Probe};
@@ -46,6 +47,8 @@ pub struct Entries {
     /// What was refunded at the last entry.
     pub refunded: Decimal,
     pub standings: Vec<Standing>,
+    /// One of them holds what no posting has written.
+    pub is_unreadable: bool,
 }
 
 impl Entries {
@@ -88,32 +91,30 @@ impl Reader {
             .probe
             .seek([Key::integer(1, binding_id), Key::text(2, &key)]);
         while is_row {
-            self.add_entry(&mut entries);
+            entries.is_unreadable |= self.add_entry(&mut entries).is_none();
             is_row = self.probe.next();
         }
         entries
     }
 
-    fn add_entry(&self, entries: &mut Entries) {
+    /// `None` if the entry can't be read.
+    fn add_entry(&self, entries: &mut Entries) -> Option<()> {
         let get = |column: usize| self.probe.get(column as i16);
-        let decimal = |column| unsafe { numeric::decode(get(column)) }.unwrap_or_default();
-        let code = unsafe { <&str>::from_datum(get(column::CURRENCY), false) };
-        // what the ledger holds was a currency when it was posted
-        let Some(currency) = code.and_then(Currency::parse) else {
-            return;
-        };
+        let decimal = |column| unsafe { numeric::decode(get(column)) }.ok();
+        entries.last_seq = get(column::SEQ).value() as i32;
+        let currency = unsafe { <&str>::from_datum(get(column::CURRENCY), false) }?;
+        let currency = Currency::parse(currency)?;
         let account = Account {
             affiliate_id: get(column::AFFILIATE_ID).value() as i32,
             referral_id: get(column::REFERRAL_ID).value() as i64,
         };
-        entries.last_seq = get(column::SEQ).value() as i32;
         entries.terms = Some(Terms {
-            rate: decimal(column::RATE),
+            rate: decimal(column::RATE)?,
             matures_on: get(column::MATURES_ON).value() as i32,
         });
-        entries.refunded = decimal(column::REFUNDED);
-        let base = decimal(column::BASE);
-        let posted = decimal(column::POSTED_BEFORE) + decimal(column::AMOUNT);
+        entries.refunded = decimal(column::REFUNDED)?;
+        let base = decimal(column::BASE)?;
+        let posted = money::exact_add(decimal(column::POSTED_BEFORE)?, decimal(column::AMOUNT)?)?;
         let standings = &mut entries.standings;
         let found = standings
             .iter_mut()
@@ -130,5 +131,6 @@ impl Reader {
                 posted,
             }),
         }
+        Some(())
     }
 }

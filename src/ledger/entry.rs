@@ -1,5 +1,10 @@
 //! One entry by itself: whether its inputs come to its amount.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "there are as many arguments as the SQL function declares"
+)]
+
 use pgrx::pg_sys;
 use rust_decimal::Decimal;
 

@@ -104,8 +104,7 @@ impl<'a> Inserts<'a> {
                 && self
                     .recorded
                     .get_or_insert_with(|| home.with(Recorded::open))
-                    .of_payment(id, key)
-                    .is_some()
+                    .has_any(id, key)
             || self
                 .binding
                 .refunds_table

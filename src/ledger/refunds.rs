@@ -69,8 +69,8 @@ impl RefundsTable {
         let payment_key: Vec<Column> = mapped.iter().skip(3).filter_map(Mapped::column).collect();
         Some(Self {
             table,
-            amount: mapped[1],
-            currency: mapped[2],
+            amount: *mapped.get(1)?,
+            currency: *mapped.get(2)?,
             select_rows: binding::select_row(table, &payment_key, &resolver),
             payment_key,
             minor_units: row.get(0, 4).unwrap_or_default(),
@@ -110,9 +110,8 @@ impl RefundsTable {
                 for row in 0..rows.len() {
                     binding::store_row(&rows, row, 0, slot);
                     let amount = unsafe { self.amount(slot, currency) }?;
-                    sum = sum
-                        .checked_add(amount)
-                        .ok_or((Fault::RefundedOutOfRange, sum.to_string()))?;
+                    sum = money::exact_add(sum, amount)
+                        .ok_or_else(|| (Fault::RefundedOutOfRange, format!("{sum} + {amount}")))?;
                 }
                 Ok(sum)
             })
@@ -186,6 +185,8 @@ impl RefundsTable {
 }
 
 mod column {
+    pub const BINDING: i16 = 2;
+    pub const PAYMENT_KEY: i16 = 3;
     pub const KIND: i16 = 4;
     pub const AMOUNT: i16 = 6;
 }
@@ -202,34 +203,59 @@ impl Recorded {
             probe: Probe::open(
                 relations.refund,
                 relations.refund_payment,
-                2,
+                1,
                 column::AMOUNT,
             ),
         }
     }
 
-    /// What is refunded of a payment on balance, in the unit of the binding's amounts; `None`
-    /// if nothing was ever recorded.
+    /// Whether anything was ever recorded for a payment.
+    pub fn has_any(&mut self, binding_id: i32, payment_key: &str) -> bool {
+        let key = Text::new(payment_key);
+        self.seek(binding_id, &key)
+    }
+
+    /// What is refunded of a payment on balance, in the unit of the binding's amounts; `None` if
+    /// that is out of range.
     pub fn of_payment(&mut self, binding_id: i32, payment_key: &str) -> Option<Decimal> {
         let key = Text::new(payment_key);
-        let mut sum = None;
-        let mut is_row = self
-            .probe
-            .seek([Key::integer(1, binding_id), Key::text(2, &key)]);
+        let (mut taken, mut given_back) = (Decimal::ZERO, Decimal::ZERO);
+        let mut is_row = self.seek(binding_id, &key);
         while is_row {
-            let amount =
-                unsafe { numeric::decode(self.probe.get(column::AMOUNT)) }.unwrap_or_default();
-            let kind: Option<&str> =
-                unsafe { FromDatum::from_datum(self.probe.get(column::KIND), false) };
-            let signed = if kind == Some("dispute_won") {
-                -amount
+            let amount = unsafe { numeric::decode(self.probe.get(column::AMOUNT)) }.ok()?;
+            let kind: &str = unsafe { FromDatum::from_datum(self.probe.get(column::KIND), false) }?;
+            let sum = if kind == "dispute_won" {
+                &mut given_back
             } else {
-                amount
+                &mut taken
             };
-            sum = Some(sum.unwrap_or(Decimal::ZERO) + signed);
-            is_row = self.probe.next();
+            *sum = money::exact_add(*sum, amount)?;
+            is_row = self.next(binding_id, &key);
         }
-        sum
+        money::exact_sub(taken, given_back)
+    }
+
+    fn seek(&mut self, binding_id: i32, key: &Text) -> bool {
+        self.probe.seek([Key::hashed_text(1, key)]) && self.at_or_after_here(binding_id, key)
+    }
+
+    fn next(&mut self, binding_id: i32, key: &Text) -> bool {
+        self.probe.next() && self.at_or_after_here(binding_id, key)
+    }
+
+    /// Goes on to a row of the payment, if the one at hand merely shares its hash.
+    fn at_or_after_here(&mut self, binding_id: i32, key: &Text) -> bool {
+        loop {
+            let of: Option<&str> =
+                unsafe { FromDatum::from_datum(self.probe.get(column::PAYMENT_KEY), false) };
+            let is_of_binding = self.probe.get(column::BINDING).value() as i32 == binding_id;
+            if is_of_binding && of == Some(key) {
+                return true;
+            }
+            if !self.probe.next() {
+                return false;
+            }
+        }
     }
 }
 

@@ -19,8 +19,9 @@ use crate::pg::numeric::{self, Unfit};
 use crate::pg::text::{Text, attribute};
 use crate::pg::zone;
 
-/// Longer keys can't be indexed.
-const MAX_KEY_LENGTH: usize = 2000;
+/// The most bytes that the key of a payment or of a refund may have, as text. A longer one might
+/// not fit into an index, which holds up to 2,704 bytes along with the other columns.
+pub const MAX_KEY_LENGTH: usize = 2000;
 
 /// Why a payment of a referred customer earns nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +72,9 @@ pub enum Refunds {
     /// There are none but what the ledger knows of, in major units, whose source is lost.
     Lost(Decimal),
     Some {
-        /// Recorded ones on balance, in the unit of the binding's amounts; those of an attached
-        /// table come to it.
-        recorded: Decimal,
+        /// Recorded ones on balance, in the unit of the binding's amounts, `None` if that is out
+        /// of range; those of an attached table come to it.
+        recorded: Option<Decimal>,
         /// What the ledger knows of, in major units, where their source is lost.
         known: Decimal,
     },
@@ -199,11 +200,16 @@ impl<'a> Row<'a> {
                     Some(table) => table.of_payment(&self.key_columns(), currency)?,
                     None => Decimal::ZERO,
                 };
-                column
-                    .unwrap_or_default()
-                    .checked_add(attached)
-                    .and_then(|sum| sum.checked_add(self.in_major_units(recorded, currency)))
-                    .ok_or_else(|| (Fault::RefundedOutOfRange, attached.to_string()))?
+                let recorded = recorded
+                    .and_then(|recorded| self.in_major_units(recorded, currency))
+                    .ok_or_else(|| (Fault::RefundedOutOfRange, "recorded refunds".to_owned()))?;
+                let column = column.unwrap_or_default();
+                money::exact_add(column, attached)
+                    .and_then(|sum| money::exact_add(sum, recorded))
+                    .ok_or_else(|| {
+                        let terms = format!("{column} + {attached} + {recorded}");
+                        (Fault::RefundedOutOfRange, terms)
+                    })?
                     .max(known)
                     .clamp(Decimal::ZERO, amount)
             }
@@ -226,13 +232,14 @@ impl<'a> Row<'a> {
         )))
     }
 
-    fn in_major_units(&self, amount: Decimal, currency: Currency) -> Decimal {
+    /// A recorded amount, which is in the unit of the table's; `None` if it is out of range.
+    fn in_major_units(&self, amount: Decimal, currency: Currency) -> Option<Decimal> {
         if !self.binding.minor_units {
-            return amount;
+            return Some(amount);
         }
-        let mut major = amount;
-        let _ = major.set_scale(amount.scale() + currency.minor_digits());
-        major
+        let minor = amount.normalize();
+        let scale = minor.scale() + currency.minor_digits();
+        Decimal::try_from_i128_with_scale(minor.mantissa(), scale).ok()
     }
 
     fn matures_on(&self) -> Result<i32, (Fault, String)> {

@@ -163,9 +163,12 @@ impl Settler {
             return Verdict::Fault(Fault::PaymentKeyTooLong, length);
         }
         let entries = self.entries(key);
+        if entries.is_unreadable {
+            return Verdict::Fault(Fault::LedgerUnreadable, String::new());
+        }
         let recorded = self.recorded.of_payment(binding.id, key);
         let refunds = Refunds::Some {
-            recorded: recorded.unwrap_or_default(),
+            recorded,
             known: if binding.has_lost_refunds {
                 entries.refunded
             } else {
@@ -191,6 +194,7 @@ impl Settler {
             Ok(_) => Some(Difference::OffTarget),
             // verify shows what stands in quarantine
             Err(_) if quarantine::holds(&self.binding, &key) => None,
+            Err(_) if entries.is_unreadable => Some(Difference::OffTarget),
             Err(_) => Some(Difference::Unposted),
         }
     }
@@ -231,7 +235,10 @@ impl Settler {
                 };
             }
         };
-        let change = postings.iter().map(|posting| posting.amount).sum();
+        // only its sign is asked for
+        let change = postings
+            .iter()
+            .fold(Decimal::ZERO, |sum, p| sum.saturating_add(p.amount));
         let effect = Effect {
             has_row,
             change,
@@ -333,6 +340,9 @@ fn plan(
     entries: &Entries,
     keep: bool,
 ) -> Result<(Vec<Posting>, Option<Terms>), (Fault, String)> {
+    if entries.is_unreadable {
+        return Err((Fault::LedgerUnreadable, String::new()));
+    }
     let (claim, terms) = match verdict {
         Verdict::Missing if keep => return Ok((Vec::new(), None)),
         Verdict::Missing | Verdict::Unreferred | Verdict::Nothing(_) => (None, entries.terms),

@@ -1,5 +1,10 @@
 //! How entries get into the ledger.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a batch has slots and bits for all of its entries, and a slot all columns"
+)]
+
 use pgrx::pg_sys;
 
 use super::book::{Terms, column};

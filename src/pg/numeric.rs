@@ -2,6 +2,11 @@
 //! more than the rest of a posting. The form is that of `src/backend/utils/adt/numeric.c`,
 //! unchanged since PostgreSQL 9.1 and on disk, so it can't change.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a pair of bytes has two, and a decimal no more groups of digits than there is room for"
+)]
+
 use pgrx::datum::DatumWithOid;
 use pgrx::{AnyNumeric, IntoDatum, pg_sys};
 use rust_decimal::Decimal;

@@ -18,5 +18,11 @@ pub fn raise(
         report = report.set_hint(hint);
     }
     report.report(PgLogLevel::ERROR);
-    unreachable!("an ERROR does not return")
+    #[expect(
+        clippy::unreachable,
+        reason = "the types do not know that an ERROR does not return"
+    )]
+    {
+        unreachable!()
+    }
 }

@@ -1,6 +1,8 @@
 //! Tests of the skin inside a server: what Rust makes of the server's values against what the
 //! server itself says of them.
 
+#![allow(clippy::expect_used, reason = "a test fails by it")]
+
 use pgrx::prelude::*;
 
 #[pg_schema]

@@ -129,7 +129,10 @@ fn compare_payments() -> Vec<Finding> {
         .map(|(difference, name, description)| Finding {
             name,
             description,
-            violations: tables.iter().map(|table| table.count(*difference)).sum(),
+            violations: tables
+                .iter()
+                .map(|table| table.count(*difference))
+                .sum::<i64>(),
             sample: tables.iter().find_map(|table| table.sample(*difference)),
         })
         .collect()

@@ -25,6 +25,9 @@ CREATE TABLE affiliate.binding (
     replica          boolean NOT NULL,
     attached_at      timestamptz NOT NULL DEFAULT now(),
     detached_at      timestamptz,
+    paused_at        timestamptz,
+    paused_because   text,
+    paused_by        text,
     CONSTRAINT binding_on_delete CHECK (on_delete IN ('reverse', 'keep')),
     CONSTRAINT binding_currency CHECK (currency IS NULL OR currency_code IS NULL)
 );
@@ -44,6 +47,9 @@ COMMENT ON COLUMN affiliate.binding.paid_when_attnums IS 'Attribute numbers that
 COMMENT ON COLUMN affiliate.binding.since IS 'Payments before it never count';
 COMMENT ON COLUMN affiliate.binding.on_delete IS 'reverse: a deleted payment is reversed to zero; keep: its commission stays';
 COMMENT ON COLUMN affiliate.binding.replica IS 'Whether the table is fed by logical replication: row triggers that always fire';
+COMMENT ON COLUMN affiliate.binding.paused_at IS 'Since when its triggers do nothing; NULL: they post';
+COMMENT ON COLUMN affiliate.binding.paused_because IS 'Why, as whoever paused it said';
+COMMENT ON COLUMN affiliate.binding.paused_by IS 'The role that paused it';
 COMMENT ON INDEX affiliate.binding_payments IS 'A table is bound once; attached again after a detach it keeps its number, and so its ledger';
 COMMENT ON SEQUENCE affiliate.binding_id_seq IS 'Numbers bindings';
 
@@ -128,3 +134,18 @@ LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_detach_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_detach(regclass) IS 'Removes the triggers from a bound table and keeps the ledger';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_detach(regclass) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.affiliate_pause(payments regclass, reason text) RETURNS timestamptz
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'affiliate_pause_wrapper';
+COMMENT ON FUNCTION @extschema@.affiliate_pause(regclass, text)
+    IS 'Takes a bound table, and its attached table of refunds, out of the way of its payments without a lock on it: the triggers do nothing until affiliate_resume(); returns since when';
+REVOKE ALL ON FUNCTION @extschema@.affiliate_pause(regclass, text) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.affiliate_resume(payments regclass)
+RETURNS TABLE (posted bigint, reversed bigint, quarantined bigint)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 1
+AS 'MODULE_PATHNAME', 'affiliate_resume_wrapper';
+COMMENT ON FUNCTION @extschema@.affiliate_resume(regclass)
+    IS 'Has the triggers of a paused table post again, and settles every payment whose ledger is not what its row says; counts payments';
+REVOKE ALL ON FUNCTION @extschema@.affiliate_resume(regclass) FROM PUBLIC;

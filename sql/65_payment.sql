@@ -86,5 +86,11 @@ FROM (
         ELSE '{affiliate_insert,affiliate_update,affiliate_delete,affiliate_truncate}' END) AS w (name) ON c.oid IS NOT NULL
     LEFT JOIN pg_trigger t ON t.tgrelid = r.relid AND t.tgname = w.name
         AND t.tgfoid IN ('affiliate.post_payments()'::regprocedure, 'affiliate.post_refunds()'::regprocedure,
-            'affiliate.refuse_truncate()'::regprocedure);
+            'affiliate.refuse_truncate()'::regprocedure)
+UNION ALL
+SELECT b.id, b.payments, b.table_name, NULL, b.payments, NULL, NULL,
+    format('paused by %s since %s UTC: %s', b.paused_by, to_char(b.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+        b.paused_because)
+FROM affiliate.binding b JOIN pg_class c ON c.oid = b.payments
+WHERE b.paused_at IS NOT NULL AND b.detached_at IS NULL;
 COMMENT ON VIEW affiliate.binding_health IS 'Each bound table of payments or refunds, its triggers and their state on every partition, and what is wrong with them';

@@ -12,7 +12,7 @@ SELECT pg_extension_config_dump('affiliate.referral', '');
 SELECT pg_extension_config_dump('affiliate.referral_id_seq', '');
 SELECT pg_extension_config_dump('affiliate.click', '');
 SELECT pg_extension_config_dump('affiliate.click_id_seq', '');
--- the binding of affiliate.payment is made by CREATE EXTENSION and never changes
+-- the binding of affiliate.payment is made by CREATE EXTENSION; nothing of it changes but that it may be paused
 SELECT pg_extension_config_dump('affiliate.binding', 'WHERE id <> 1');
 SELECT pg_extension_config_dump('affiliate.binding_id_seq', '');
 SELECT pg_extension_config_dump('affiliate.commission', '');

@@ -42,6 +42,8 @@ const OPERATOR: &[&str] = &[
     "affiliate_backfill",
     "affiliate_reconcile",
     "affiliate_maintain",
+    "affiliate_pause",
+    "affiliate_resume",
 ];
 /// What a view calls with the reader's rights.
 const READER_INTERNAL: &[&str] = &["compare_payments", "not_folded"];

@@ -158,12 +158,12 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
         ON CONFLICT (payments) DO UPDATE SET
             (table_oid, table_name, program, payment_key, customer, amount, currency, paid_at, refunded, product,
                 attnums, currency_code, minor_units, paid_when, paid_when_columns, paid_when_mapped, paid_when_attnums, since,
-                on_delete, replica, attached_at, detached_at)
+                on_delete, replica, attached_at, detached_at, paused_at, paused_because, paused_by)
             = (excluded.table_oid, excluded.table_name, excluded.program, excluded.payment_key, excluded.customer,
                 excluded.amount, excluded.currency, excluded.paid_at, excluded.refunded, excluded.product,
                 excluded.attnums, excluded.currency_code, excluded.minor_units, excluded.paid_when,
                 excluded.paid_when_columns, excluded.paid_when_mapped, excluded.paid_when_attnums, excluded.since, excluded.on_delete,
-                excluded.replica, now(), NULL)
+                excluded.replica, now(), NULL, NULL, NULL, NULL)
         RETURNING b.id";
     let bound = connection.run(
         BIND,

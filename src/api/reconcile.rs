@@ -16,7 +16,9 @@ use crate::ledger::settle::{Counts, Options, Settler};
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Sees};
 
-unsafe fn return_counts(fcinfo: pg_sys::FunctionCallInfo, counts: Counts) {
+/// # Safety
+/// The function must return three bigints.
+pub unsafe fn return_counts(fcinfo: pg_sys::FunctionCallInfo, counts: Counts) {
     spi::connect(|connection| {
         let args = [
             counts.posted.into(),
@@ -60,7 +62,8 @@ raw_function!(
         as_owner(|| {
             advisory_lock(RECONCILE_LOCK);
             for table in bound_tables() {
-                if let Some(binding) = Binding::of(table) {
+                // what is paused is left alone by all but affiliate_resume()
+                if let Some(binding) = Binding::of(table).filter(|binding| !binding.is_paused) {
                     reconcile(&binding, limit, &mut counts);
                 }
             }
@@ -85,7 +88,8 @@ pub fn bound_tables() -> Vec<pg_sys::Oid> {
 /// Missing payments up to which each is settled by itself; more are posted as a back-fill does.
 const FEW: usize = 1000;
 
-fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
+/// Settles every payment of a table whose ledger is not what its row says.
+pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
     let lock = Options {
         lock: true,
         ..Options::default()

@@ -189,7 +189,8 @@ pub fn settle_waiting() {
     const WAITING: &str = "
         SELECT array_agg(r.id), r.payment_key, b.payments::oid
         FROM affiliate.refund r JOIN affiliate.binding b ON b.id = r.binding_id
-        WHERE r.waits AND b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)
+        WHERE r.waits AND b.detached_at IS NULL AND b.paused_at IS NULL
+            AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)
         GROUP BY r.binding_id, r.payment_key, b.payments ORDER BY r.binding_id, r.payment_key";
     // another one may have been committed meanwhile, and goes on waiting
     const FOUND: &str = "UPDATE affiliate.refund SET waits = false WHERE id = ANY ($1)";

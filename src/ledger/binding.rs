@@ -42,6 +42,8 @@ pub struct Binding {
     /// Microseconds since 2000-01-01 UTC.
     pub since: Option<i64>,
     pub keeps_deleted: bool,
+    /// Its triggers do nothing.
+    pub is_paused: bool,
     /// Key or customer texts depend on settings of the session.
     pub depends_on_settings: bool,
     /// Affiliates of the programme that are closed.
@@ -151,7 +153,8 @@ const LOAD: &str = "
         EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
         (parse_ident(b.table_name))[2],
         EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.binding_id = b.id
-            AND (f.detached_at IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds)))
+            AND (f.detached_at IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds))),
+        b.paused_at IS NOT NULL
     FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
     WHERE b.detached_at IS NULL
         AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
@@ -255,6 +258,7 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
             .filter(|(_, is_null)| !is_null)
             .map(|(datum, _)| datum.value() as i64),
         keeps_deleted: row.get(0, 9).unwrap_or_default(),
+        is_paused: row.get(0, 20).unwrap_or_default(),
         depends_on_settings,
         closed_affiliates: row
             .get::<Vec<i32>>(0, 16)

@@ -9,6 +9,7 @@ use super::binding::Binding;
 use super::book::Entries;
 use super::columns;
 use super::insert::{Inserted, Inserts};
+use super::pause;
 use super::referrals::Referrals;
 use super::refunds::RefundsTable;
 use super::row::Row;
@@ -29,6 +30,9 @@ pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
                 table: crate::pg::names::table_name((*relation).rd_id),
             }
             .raise();
+        };
+        let Some(binding) = pause::unless_paused((*relation).rd_id, binding) else {
+            return;
         };
         // the ledger of the own table comes with its payments, before, after or beside them
         let is_restored = binding.id == super::binding::OWN_PAYMENTS && is_pg_restore();
@@ -316,7 +320,9 @@ pub fn post_refunds(fcinfo: pg_sys::FunctionCallInfo) {
                 }
                 .raise();
             };
-            let Some(binding) = Binding::of(payments) else {
+            let Some(binding) =
+                Binding::of(payments).and_then(|binding| pause::unless_paused(payments, binding))
+            else {
                 return;
             };
             let mut changed = Vec::new();

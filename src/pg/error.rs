@@ -104,6 +104,12 @@ pub enum Problem {
         table: String,
         before: String,
     },
+    AlreadyPaused {
+        table: String,
+    },
+    NotPaused {
+        table: String,
+    },
     OwnPayments,
     UnusableCondition {
         sql: String,
@@ -366,6 +372,18 @@ impl Problem {
                 "table was attached with another payment key".to_owned(),
                 format!("The ledger knows payments of {table} by {before}."),
                 "Attach it with the same payment_key, or payments would be posted twice.",
+            ),
+            Self::AlreadyPaused { table } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "table is paused already".to_owned(),
+                format!("{table} is paused."),
+                "affiliate.binding_health says since when and why; affiliate_resume() ends it.",
+            ),
+            Self::NotPaused { table } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "table is not paused".to_owned(),
+                format!("The triggers of {table} post."),
+                "affiliate_reconcile() posts what is missing.",
             ),
             Self::OwnPayments => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

@@ -38,40 +38,60 @@ fn soon(admin: &mut Client) -> &'static str {
     }
 }
 
-/// Waits until the scheduler has paid what was earned last month.
-fn assert_pays(cluster: &Cluster) {
-    let mut admin = shop_with_pg_cron(cluster);
-    let code = enrol(&mut admin, "partner", "default");
-    attribute(&mut admin, "user-1", &code, "default");
+/// What was earned last month and this one; returns the code.
+fn earn(admin: &mut Client) -> String {
+    let code = enrol(admin, "partner", "default");
+    attribute(admin, "user-1", &code, "default");
     // By default a run pays what had matured by the end of the last month.
     run(
-        &mut admin,
+        admin,
         "INSERT INTO affiliate.payment (customer, amount, paid_at)
          VALUES ('user-1', 1000, date_trunc('month', now()) - interval '1 day'),
                 ('user-1', 20, now())",
     );
+    code
+}
+
+/// Waits until the scheduler has paid what was earned last month, whatever the isolation level of
+/// its sessions is by default.
+fn assert_pays(cluster: &Cluster) {
+    let mut admin = shop_with_pg_cron(cluster);
+    run(
+        &mut admin,
+        &format!("ALTER DATABASE {DATABASE} SET default_transaction_isolation = 'serializable'"),
+    );
+    let code = earn(&mut admin);
     let schedule = soon(&mut admin);
     run(
         &mut admin,
-        &format!("SELECT affiliate_schedule_payouts('{schedule}')"),
+        &format!("SELECT affiliate_schedule_payouts('{schedule}', '{schedule}')"),
     );
+    let mut scheduler = cluster.connect_to(DATABASE);
+    assert_is_paid(&mut admin, &code, &mut scheduler);
+}
 
+/// Waits for the payout and the fold, which a scheduler makes.
+fn assert_is_paid(admin: &mut Client, code: &str, scheduler: &mut Client) {
     let deadline = Instant::now() + PATIENCE;
     let payouts = format!("SELECT count(*) FROM affiliate_payouts('{code}')");
-    while value(&mut admin, &payouts) == "0" {
+    let both = format!(
+        "SELECT ({payouts}) > 0 AND entries_not_folded = 0 AND last_folded_at IS NOT NULL
+         FROM affiliate.operations"
+    );
+    while value(admin, &both) == "false" {
         let runs = "SELECT string_agg(d::text, E'\\n') FROM cron.job_run_details AS d";
         if Instant::now() > deadline {
             panic!(
-                "no payout; runs of the scheduler:\n{}",
-                value(&mut admin, runs)
+                "no payout or fold; runs of the scheduler:\n{}",
+                value(scheduler, runs)
             );
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    let paid = figures(&mut admin, &code)["USD"];
+    let paid = figures(admin, code)["USD"];
     assert_eq!((paid.processing, paid.payable), (30_000, 600));
-    assert_eq!(value(&mut admin, &payouts), "1");
-    assert_verified(&mut admin);
+    assert_eq!(value(admin, &payouts), "1");
+    assert_verified(admin);
 }
 
 #[test]
@@ -153,6 +173,49 @@ fn without_pg_cron_the_error_says_what_to_do() {
         &mut admin,
         "CREATE EXTENSION pg_cron",
     );
-    let mut elsewhere = cluster.database_with_affiliate("elsewhere");
-    expect_hint("another database", &mut elsewhere, "cron.database_name");
+}
+
+#[test]
+fn where_pg_cron_is_in_another_database_the_error_says_what_to_run_there() {
+    let cluster = cluster_with_pg_cron(|builder| builder.set("cron.use_background_workers", "on"));
+    let mut scheduler = shop_with_pg_cron(&cluster);
+    let mut elsewhere = cluster.database_with_affiliate("o'clock");
+    let code = earn(&mut elsewhere);
+    let schedule = soon(&mut scheduler);
+    let mut advice = |call: &str| {
+        let error = refusal(call, elsewhere.batch_execute(&format!("SELECT {call}")));
+        assert_eq!(error.sqlstate, "0A000", "{error:?}");
+        assert!(error.detail.contains(DATABASE), "{error:?}");
+        let sql = error.hint.split_once(": ").expect("a statement").1;
+        sql.to_owned()
+    };
+    let scheduled = advice(&format!(
+        "affiliate_schedule_payouts('{schedule}', maintain_schedule => '{schedule}')"
+    ));
+    let without_maintain = advice("affiliate_schedule_payouts(maintain_schedule => NULL)");
+    let unscheduled = advice("affiliate_unschedule_payouts()");
+    assert!(
+        !without_maintain.contains("affiliate_maintain"),
+        "{without_maintain}"
+    );
+
+    // jobs of one database are not those of another
+    run(&mut scheduler, "SELECT affiliate_schedule_payouts()");
+    run(&mut scheduler, &scheduled);
+    let jobs =
+        "SELECT string_agg(jobname || ' in ' || database, ', ' ORDER BY jobname) FROM cron.job";
+    assert_eq!(
+        value(&mut scheduler, jobs),
+        "affiliate maintain (o'clock) in o'clock, affiliate maintain (shop) in shop, \
+         affiliate payouts (o'clock) in o'clock, affiliate payouts (shop) in shop"
+    );
+    assert_is_paid(&mut elsewhere, &code, &mut scheduler);
+
+    run(&mut scheduler, "SELECT affiliate_unschedule_payouts()");
+    assert_eq!(
+        value(&mut scheduler, jobs),
+        "affiliate maintain (o'clock) in o'clock, affiliate payouts (o'clock) in o'clock"
+    );
+    run(&mut scheduler, &unscheduled);
+    assert_eq!(value(&mut scheduler, "SELECT count(*) FROM cron.job"), "0");
 }

@@ -135,6 +135,10 @@ pub enum Problem {
         allowed: String,
     },
     NoPgCron,
+    PgCronElsewhere {
+        database: String,
+        sql: String,
+    },
     NotReadCommitted {
         what: &'static str,
     },
@@ -442,6 +446,12 @@ impl Problem {
                 "pg_cron is not installed in this database".to_owned(),
                 "There is no extension pg_cron.".to_owned(),
                 "Install the package, add pg_cron to shared_preload_libraries, set cron.database_name to this database, restart, and run CREATE EXTENSION pg_cron.",
+            ),
+            Self::PgCronElsewhere { database, sql } => report(
+                Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+                "pg_cron is in another database".to_owned(),
+                format!("cron.database_name is \"{database}\"."),
+                &format!("Run in that database, as the role that is to run the jobs: {sql};"),
             ),
             Self::NotReadCommitted { what } => report(
                 Code::ERRCODE_INVALID_TRANSACTION_STATE,

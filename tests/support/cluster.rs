@@ -160,7 +160,7 @@ impl Cluster {
     /// Makes a database with the extension in it and connects to it as the superuser.
     pub fn database_with_affiliate(&self, name: &str) -> Client {
         self.connect()
-            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .batch_execute(&format!("CREATE DATABASE \"{name}\""))
             .expect("a new database");
         let mut client = self.connect_to(name);
         client

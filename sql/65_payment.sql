@@ -92,5 +92,8 @@ SELECT b.id, b.payments, b.table_name, NULL, b.payments, NULL, NULL,
     format('paused by %s since %s UTC: %s', b.paused_by, to_char(b.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
         b.paused_because)
 FROM affiliate.binding b JOIN pg_class c ON c.oid = b.payments
-WHERE b.paused_at IS NOT NULL AND b.detached_at IS NULL;
-COMMENT ON VIEW affiliate.binding_health IS 'Each bound table of payments or refunds, its triggers and their state on every partition, and what is wrong with them';
+WHERE b.paused_at IS NOT NULL AND b.detached_at IS NULL
+UNION ALL
+SELECT NULL, NULL, 'affiliate.commission', NULL, 'affiliate.commission'::regclass, NULL, NULL, o.problem
+FROM affiliate.owner_problems() o (problem);
+COMMENT ON VIEW affiliate.binding_health IS 'Each bound table of payments or refunds, its triggers and their state on every partition, and what is wrong with them or with the rights of the ledger''s owner';

@@ -26,7 +26,9 @@ SELECT
     r.started_at AS payout_run_started_at, r.ended_at AS payout_run_ended_at,
     (SELECT count(*) FROM affiliate.payout o WHERE o.status IN ('pending', 'processing')) AS payouts_unfinished,
     (SELECT o.created_at FROM affiliate.payout o WHERE o.status IN ('pending', 'processing') ORDER BY o.id LIMIT 1)
-        AS payouts_unfinished_since
+        AS payouts_unfinished_since,
+    (SELECT o.rolsuper FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner WHERE c.oid = 'affiliate.commission'::regclass)
+        AS owner_is_superuser
 FROM affiliate.not_folded() n
 -- Whoever a fold waits for: conflicts with ShareLock, but for VACUUM. A prepared transaction has
 -- no process, and mostly the virtual number of the session that prepared it.
@@ -58,4 +60,5 @@ COMMENT ON COLUMN affiliate.operations.oldest_writer_pid IS 'Session of the olde
 COMMENT ON COLUMN affiliate.operations.oldest_writer_prepared IS 'Its name, if that transaction is a prepared one';
 COMMENT ON COLUMN affiliate.operations.oldest_snapshot_pid IS 'Session of the oldest snapshot: it keeps dead rows of the totals from being vacuumed';
 COMMENT ON COLUMN affiliate.operations.payout_run_ended_at IS 'NULL while the last run of a programme runs, and if it was cut off';
+COMMENT ON COLUMN affiliate.operations.owner_is_superuser IS 'Whether the ledger is owned by a superuser, whose rights posting then has: see affiliate_set_owner()';
 COMMENT ON COLUMN affiliate.operations.payouts_unfinished IS 'Payouts that are pending or processing';

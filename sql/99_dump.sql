@@ -16,6 +16,7 @@ SELECT pg_extension_config_dump('affiliate.click_id_seq', '');
 SELECT pg_extension_config_dump('affiliate.binding', 'WHERE id <> 1');
 SELECT pg_extension_config_dump('affiliate.binding_id_seq', '');
 SELECT pg_extension_config_dump('affiliate.commission', '');
+SELECT pg_extension_config_dump('affiliate.ledger_owner', '');
 SELECT pg_extension_config_dump('affiliate.quarantine', '');
 SELECT pg_extension_config_dump('affiliate.quarantine_id_seq', '');
 SELECT pg_extension_config_dump('affiliate.payment', '');

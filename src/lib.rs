@@ -77,10 +77,11 @@ extension_sql_file!(
     name = "ledger",
     requires = ["payment_keys"]
 );
+extension_sql_file!("../sql/63_owner.sql", name = "owner", requires = ["ledger"]);
 extension_sql_file!(
     "../sql/65_payment.sql",
     name = "payment",
-    requires = ["ledger"]
+    requires = ["owner"]
 );
 extension_sql_file!(
     "../sql/70_figures.sql",

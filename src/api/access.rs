@@ -46,11 +46,12 @@ const OPERATOR: &[&str] = &[
     "affiliate_resume",
 ];
 /// What a view calls with the reader's rights.
-const READER_INTERNAL: &[&str] = &["compare_payments", "not_folded"];
+const READER_INTERNAL: &[&str] = &["compare_payments", "not_folded", "owner_problems"];
 /// The same, and what the procedure of an operator calls with the operator's rights.
 const OPERATOR_INTERNAL: &[&str] = &[
     "compare_payments",
     "not_folded",
+    "owner_problems",
     "payout_programs",
     "payout_batch",
 ];

@@ -9,6 +9,7 @@ pub mod figures;
 pub mod fold;
 pub mod host;
 pub mod keys;
+pub mod owner;
 pub mod pause;
 pub mod payouts;
 pub mod programs;

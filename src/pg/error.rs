@@ -163,6 +163,11 @@ pub enum Problem {
     LedgerWouldBeLost {
         entries: i64,
     },
+    NotSuperuser,
+    UnusableOwner {
+        role: String,
+        why: String,
+    },
 }
 
 struct Report {
@@ -506,6 +511,18 @@ impl Problem {
                 "the ledger is not empty".to_owned(),
                 format!("It has {entries} entries, which would be lost."),
                 "Dump it, then SET affiliate.allow_drop = on and drop the extension again.",
+            ),
+            Self::NotSuperuser => report(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                "only a superuser can hand the ledger over".to_owned(),
+                "The current role is none.".to_owned(),
+                "Call it as a superuser.",
+            ),
+            Self::UnusableOwner { role, why } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "role can't own the ledger".to_owned(),
+                format!("The role \"{role}\" {why}."),
+                "Create a role for it, without any attribute (CREATE ROLE affiliate_owner) and without members.",
             ),
         }
     }

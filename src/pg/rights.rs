@@ -2,16 +2,15 @@
 
 use pgrx::pg_sys;
 
+use super::error::Problem;
+use super::relations::Relations;
+
 /// Runs `body` as the owner of the ledger with the search path pinned. A payment's role has
 /// INSERT on its own table and nothing else. If `body` fails, the abort of the transaction
 /// puts role and path back.
 pub fn as_owner<T>(body: impl FnOnce() -> T) -> T {
     unsafe {
-        let ledger = super::relations::Relations::get().commission;
-        let relation = pg_sys::table_open(ledger, pg_sys::AccessShareLock as _);
-        let owner = (*(*relation).rd_rel).relowner;
-        pg_sys::table_close(relation, pg_sys::NoLock as _);
-
+        let owner = ledger_owner();
         let mut role = pg_sys::InvalidOid;
         let mut context = 0;
         pg_sys::GetUserIdAndSecContext(&mut role, &mut context);
@@ -33,6 +32,26 @@ pub fn as_owner<T>(body: impl FnOnce() -> T) -> T {
         pg_sys::AtEOXact_GUC(true, nest_level);
         pg_sys::SetUserIdAndSecContext(role, context);
         result
+    }
+}
+
+/// Who owns the ledger. Whoever hands it over locks the referrals before everything else that
+/// payments lock, as payments do: the lock keeps the owner what it is, and nobody deadlocks.
+fn ledger_owner() -> pg_sys::Oid {
+    let relations = Relations::get();
+    unsafe {
+        pg_sys::LockRelationOid(relations.referral, pg_sys::AccessShareLock as _);
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::RELOID as _,
+            relations.commission.into(),
+        );
+        if tuple.is_null() {
+            Problem::NotInstalled.raise();
+        }
+        // the tuple is one of pg_class, and valid until it is released
+        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        owner
     }
 }
 

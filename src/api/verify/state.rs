@@ -5,7 +5,7 @@ use super::{Asked, Check};
 pub const CHECKS: &[Check] = &[
     Check {
         name: "triggers_in_place",
-        description: "A bound table has its triggers, enabled, on every partition",
+        description: "A bound table has its triggers, enabled, on every partition, and the owner of the ledger its rights",
         asked: Asked::Always,
         violations: "
             SELECT format('%s: %s', h.table_name, h.problem) FROM affiliate.binding_health h

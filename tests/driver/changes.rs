@@ -4,7 +4,7 @@ use rand::Rng;
 
 use super::Driver;
 use super::statements::{puts, values};
-use super::tables::{Role, TABLES};
+use super::tables::Role;
 use crate::model::{Effect, PaymentId, Row};
 
 impl Driver<'_> {
@@ -13,7 +13,7 @@ impl Driver<'_> {
             return;
         };
         let new = self.changed_row(&id, &old);
-        let t = &TABLES[table];
+        let t = self.table(table);
         let changes = t.changes(&id.1, &old, &new);
         if changes.is_empty() {
             return;
@@ -36,12 +36,12 @@ impl Driver<'_> {
         if rows.is_empty() {
             return;
         }
-        let t = &TABLES[table];
+        let t = self.table(table);
         let sql = format!(
             "UPDATE {} AS t SET {} FROM (VALUES {}) AS v ({}) WHERE {}",
             t.name,
             t.assignments("v"),
-            values(t, &rows),
+            values(&t, &rows),
             t.names(""),
             t.same_key("t", "v")
         );
@@ -50,7 +50,7 @@ impl Driver<'_> {
 
     /// Nothing that matters changes.
     pub(super) fn update_unmapped(&mut self, session: usize, table: usize) {
-        let t = &TABLES[table];
+        let t = self.table(table);
         if !t.has(Role::Note) {
             return;
         }
@@ -75,12 +75,12 @@ impl Driver<'_> {
 
     pub(super) fn upsert(&mut self, session: usize, table: usize) {
         let rows = self.new_and_changed(session, table);
-        let t = &TABLES[table];
+        let t = self.table(table);
         let sql = format!(
             "INSERT INTO {} ({}) VALUES {} ON CONFLICT ({}) DO UPDATE SET {}",
             t.name,
             t.names(""),
-            values(t, &rows),
+            values(&t, &rows),
             t.key_names().join(", "),
             t.assignments("EXCLUDED")
         );
@@ -90,7 +90,7 @@ impl Driver<'_> {
     /// Inserts, updates and deletes in one statement.
     pub(super) fn merge(&mut self, session: usize, table: usize) {
         let rows = self.new_and_changed(session, table);
-        let t = &TABLES[table];
+        let t = self.table(table);
         let mut effects = Vec::new();
         let mut source = Vec::new();
         for (key, row) in &rows {
@@ -139,7 +139,7 @@ impl Driver<'_> {
 
     /// A row after a change to one or more of its columns.
     fn changed_row(&mut self, id: &PaymentId, old: &Row) -> Row {
-        let t = &TABLES[id.0];
+        let t = self.table(id.0);
         let mut row = Row {
             flaw: None,
             ..old.clone()

@@ -1,10 +1,12 @@
 //! The database against the model.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use postgres::Client;
+use rand::Rng;
 
-use super::tables::TABLES;
+use super::tables::Table;
 use super::{Driver, Scope};
 use crate::model::payouts::Counts;
 use crate::model::{World, civil};
@@ -19,6 +21,11 @@ impl Driver<'_> {
         self.compare_figures();
         self.compare_payouts();
         self.compare_marks();
+        if self.world.bindings.iter().any(|binding| binding.paused) {
+            self.compare_paused();
+            self.resume_all();
+            self.compare_figures();
+        }
         if self.scope == Scope::Everything {
             let behind = self
                 .world
@@ -61,7 +68,7 @@ impl Driver<'_> {
         };
         let expected = self.world.reconcile();
         if said != expected {
-            print_differing_payments(&mut self.admin, &self.world);
+            print_differing_payments(&mut self.admin, &self.world, &self.tables);
         }
         assert_eq!(said, expected, "affiliate_reconcile() against the model");
     }
@@ -69,7 +76,7 @@ impl Driver<'_> {
     fn compare_figures(&mut self) {
         let database = all_figures(&mut self.admin);
         if database != self.world.figures() {
-            print_differing_payments(&mut self.admin, &self.world);
+            print_differing_payments(&mut self.admin, &self.world, &self.tables);
         }
         assert_same(&database, &self.world.figures());
     }
@@ -89,7 +96,7 @@ impl Driver<'_> {
         let client = &mut self.sessions[session].client;
         let database = all_figures(client);
         if database != world.figures() {
-            print_differing_payments(client, &world);
+            print_differing_payments(client, &world, &self.tables);
         }
         assert_same(&database, &world.figures());
         let code = &self.world.affiliates[0].code;
@@ -100,6 +107,29 @@ impl Driver<'_> {
         let mut expected = world.figures();
         expected.retain(|(other, _), _| other == code);
         assert_same(&one, &expected);
+    }
+
+    /// What is paused is told, and passed over by a reconciliation.
+    fn compare_paused(&mut self) {
+        let paused = self.world.bindings.iter().filter(|binding| binding.paused);
+        let paused = i64::try_from(paused.count()).expect("a small number");
+        let sql = "SELECT count(DISTINCT binding_id) FROM affiliate.binding_health WHERE problem LIKE 'paused by %'";
+        let told: i64 = self.admin.query_one(sql, &[]).expect("health").get(0);
+        assert_eq!(
+            told, paused,
+            "affiliate.binding_health tells what is paused"
+        );
+        let found = violations(&mut self.admin);
+        let is_told = found
+            .iter()
+            .any(|violation| violation.check == "triggers_in_place");
+        assert!(
+            is_told,
+            "affiliate_verify() tells that something is paused: {found:#?}"
+        );
+        if self.rng.random_bool(0.5) {
+            self.reconcile();
+        }
     }
 
     /// Every payout of every affiliate, with its number, period, amount and status.
@@ -225,7 +255,7 @@ fn assert_same(
 }
 
 /// Which payments differ: sums of their entries on both sides, and the rows behind them.
-fn print_differing_payments(client: &mut Client, world: &World) {
+fn print_differing_payments(client: &mut Client, world: &World, tables: &[Rc<Table>]) {
     /// What has entries: table, payment, customer and currency; and the sums of amount and base.
     type Sums = BTreeMap<[String; 4], (i128, i128)>;
     let mut database = Sums::new();
@@ -241,11 +271,11 @@ fn print_differing_payments(client: &mut Client, world: &World) {
     }
     let mut model = Sums::new();
     for ((table, key), payment) in &world.payments {
-        let key = TABLES[*table]
+        let key = tables[*table]
             .key_text(key)
             .replace("Bär & Co", "\"Bär & Co\"");
         for entry in payment.entries.iter().map(|index| &world.entries[*index]) {
-            let id = [TABLES[*table].name, &key, &entry.customer, entry.currency];
+            let id = [tables[*table].name, &key, &entry.customer, entry.currency];
             let sums = model.entry(id.map(str::to_owned)).or_default();
             sums.0 += entry.amount;
             sums.1 += entry.base;

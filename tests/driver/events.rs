@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::rows::{CUSTOMERS, LONG_AGO, customer_of};
-use super::tables::{CHARGE, CURRENCIES, INVOICE, ORDER, SALE, TABLES, date};
+use super::tables::{CHARGE, CURRENCIES, INVOICE, ORDER, SALE, date};
 use super::{Driver, Scope};
 use crate::model::payouts::PayoutStatus;
 use crate::model::{Affiliate, Status, civil};
@@ -30,7 +30,10 @@ impl Driver<'_> {
                     82..86 => self.change_status(),
                     86..91 => self.change_terms(),
                     _ if self.scope == Scope::Inserts => {}
-                    91..95 => self.reconcile(),
+                    91..93 => self.reconcile(),
+                    93 => self.change_type(),
+                    94 => self.change_ledger(),
+                    95 | 96 => self.pause_or_resume(),
                     _ => self.truncate_refused(),
                 }
             }
@@ -287,6 +290,6 @@ impl Driver<'_> {
     fn truncate_refused(&mut self) {
         let table = [ORDER, CHARGE, SALE][self.rng.random_range(0..3)];
         assert!(!self.world.bindings[table].keeps_deleted && table != INVOICE);
-        self.refused(&format!("TRUNCATE {}", TABLES[table].name));
+        self.refused(&format!("TRUNCATE {}", self.table(table).name));
     }
 }

@@ -11,13 +11,17 @@
 //! - [`statements`], [`changes`]: what happens to payments
 //! - [`rows`]: what random payments look like
 //! - [`refunds`]: refunds and disputes
+//! - [`parts`]: which parts of it are on
+//! - [`reshaping`]: tables whose columns change, and bindings that are paused
 //! - [`events`]: everything else: referrals, terms, payouts, folds
 //! - [`compare`]: the database against the model
 
 pub mod changes;
 pub mod compare;
 pub mod events;
+pub mod parts;
 pub mod refunds;
+pub mod reshaping;
 pub mod rows;
 pub mod sessions;
 pub mod statements;
@@ -26,12 +30,14 @@ pub mod tables;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::Write;
+use std::rc::Rc;
 
 use postgres::Client;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
+use self::tables::Table;
 use crate::model::{Currency, Effect, Payment, PaymentId, Row, World};
 use crate::support::Cluster;
 
@@ -106,6 +112,8 @@ pub struct Driver<'a> {
     rng: ChaCha8Rng,
     scope: Scope,
     pub world: World,
+    /// The payments tables by binding number of the model.
+    tables: Vec<Rc<Table>>,
     sessions: Vec<Session>,
     /// For what happens outside the sessions.
     admin: Client,
@@ -122,6 +130,8 @@ pub struct Driver<'a> {
     rehomed: BTreeSet<PaymentId>,
     last_number: u64,
     slow_folds: u32,
+    /// Columns that somebody has added to the ledger.
+    added_columns: Vec<String>,
     trail: Trail,
 }
 
@@ -146,6 +156,7 @@ impl<'a> Driver<'a> {
             scope,
             keys: vec![Vec::new(); world.bindings.len()],
             world,
+            tables: tables::tables().into_iter().map(Rc::new).collect(),
             sessions,
             admin: connect(cluster, database),
             changed: BTreeMap::new(),
@@ -155,6 +166,7 @@ impl<'a> Driver<'a> {
             rehomed: BTreeSet::new(),
             last_number: 0,
             slow_folds: 0,
+            added_columns: Vec::new(),
             trail: Trail::new(),
         }
     }
@@ -281,6 +293,10 @@ impl<'a> Driver<'a> {
             }
         }
         found.into_iter().collect()
+    }
+
+    fn table(&self, table: usize) -> Rc<Table> {
+        Rc::clone(&self.tables[table])
     }
 
     fn number(&mut self) -> u64 {

@@ -4,16 +4,19 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::Driver;
-use super::tables::{INVOICE, Role, TABLES};
+use super::tables::Role;
 use crate::model::{Effect, Money, PaymentId, RefundKind};
 use crate::support::money::whole;
 
+/// A table of refunds, and its columns that name the payment.
+type Credits = (&'static str, &'static [&'static str]);
+
 impl Driver<'_> {
     pub(super) fn refund(&mut self, session: usize, table: usize) {
-        if table == INVOICE {
+        if let Some(credits) = self.table(table).credits {
             match self.rng.random_range(0..3) {
-                0 | 1 => self.add_credit(session),
-                _ => self.change_credit(session),
+                0 | 1 => self.add_credit(session, table, credits),
+                _ => self.change_credit(session, table, credits),
             }
         } else {
             match self.rng.random_range(0..8) {
@@ -39,7 +42,10 @@ impl Driver<'_> {
             }
         };
         // A deleted payment whose commission was kept is settled; the rules are silent on it.
-        if table == INVOICE && row.is_none() && self.committed(&id).is_some() {
+        if self.world.bindings[table].keeps_deleted
+            && row.is_none()
+            && self.committed(&id).is_some()
+        {
             return None;
         }
         self.fixed_currency.insert(id.clone(), currency);
@@ -50,7 +56,8 @@ impl Driver<'_> {
         let Some((id, amount)) = self.something_to_refund(session, table) else {
             return;
         };
-        let kind = *TABLES[table]
+        let kind = *self
+            .table(table)
             .recorded
             .choose(&mut self.rng)
             .expect("a kind of refund");
@@ -61,7 +68,7 @@ impl Driver<'_> {
             &sql,
             vec![Effect::Refund(id.clone(), kind, key.clone(), amount)],
         );
-        if !TABLES[table].has(Role::Refunded) || self.any_open() {
+        if !self.table(table).has(Role::Refunded) || self.any_open() {
             return;
         }
         // Its refunds are in the column already.
@@ -92,7 +99,7 @@ impl Driver<'_> {
     }
 
     fn recording(&self, id: &PaymentId, kind: RefundKind, key: &str, amount: Money) -> String {
-        let table = &TABLES[id.0];
+        let table = self.table(id.0);
         let kind = match kind {
             RefundKind::Refund => "refund",
             RefundKind::Dispute => "dispute",
@@ -107,22 +114,23 @@ impl Driver<'_> {
         )
     }
 
-    fn add_credit(&mut self, session: usize) {
-        let Some((id, amount)) = self.something_to_refund(session, INVOICE) else {
+    fn add_credit(&mut self, session: usize, table: usize, credits: Credits) {
+        let Some((id, amount)) = self.something_to_refund(session, table) else {
             return;
         };
         let key = format!("credit-{}", self.number());
         let sql = format!(
-            "INSERT INTO shop.credit_note (tenant, number, id, amount)
-             VALUES ({}, '{key}', {amount})",
-            TABLES[INVOICE].key_literals(&id.1)
+            "INSERT INTO {} ({}, id, amount) VALUES ({}, '{key}', {amount})",
+            credits.0,
+            credits.1.join(", "),
+            self.table(table).key_texts(&id.1)
         );
         self.run(session, &sql, vec![Effect::Credit(id, key, Some(amount))]);
     }
 
     /// Corrects a credit note, takes it back, or books it on another invoice.
-    fn change_credit(&mut self, session: usize) {
-        let Some((id, Some(row))) = self.some_payment(session, INVOICE) else {
+    fn change_credit(&mut self, session: usize, table: usize, of: Credits) {
+        let Some((id, Some(row))) = self.some_payment(session, table) else {
             return;
         };
         let credits = self.committed(&id).map(|payment| payment.credits.clone());
@@ -136,21 +144,23 @@ impl Driver<'_> {
             0 => {
                 let amount = self.some_part(row.amount).max(1);
                 (
-                    format!("UPDATE shop.credit_note SET amount = {amount} WHERE id = '{key}'"),
+                    format!("UPDATE {} SET amount = {amount} WHERE id = '{key}'", of.0),
                     vec![Effect::Credit(id, key, Some(amount))],
                 )
             }
             1 => (
-                format!("DELETE FROM shop.credit_note WHERE id = '{key}'"),
+                format!("DELETE FROM {} WHERE id = '{key}'", of.0),
                 vec![Effect::Credit(id, key, None)],
             ),
             _ => {
-                let Some((other, Some(_))) = self.some_payment(session, INVOICE) else {
+                let Some((other, Some(_))) = self.some_payment(session, table) else {
                     return;
                 };
                 let sql = format!(
-                    "UPDATE shop.credit_note SET (tenant, number) = ({}) WHERE id = '{key}'",
-                    TABLES[INVOICE].key_literals(&other.1)
+                    "UPDATE {} SET ({}) = ROW ({}) WHERE id = '{key}'",
+                    of.0,
+                    of.1.join(", "),
+                    self.table(table).key_texts(&other.1)
                 );
                 let effects = vec![
                     Effect::Credit(id, key.clone(), None),

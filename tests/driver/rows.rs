@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::tables::{CHARGE, CURRENCIES, INVOICE, OWN, Role, SALE, TABLES};
+use super::tables::{CHARGE, CURRENCIES, INVOICE, METER, OWN, Role, SALE, TICKET};
 use super::{Driver, Scope};
 use crate::model::{Currency, Flaw, Money, PaidAt, PaymentId, Row, Status, day_in_zone};
 
@@ -31,6 +31,8 @@ impl Driver<'_> {
                 "{},{number}",
                 ["north", "south", "west"][self.rng.random_range(0..3)]
             ),
+            TICKET => format!("ticket-{number}"),
+            METER => format!("{number}.{}", ["50", "25"][self.rng.random_range(0..2)]),
             _ => number.to_string(),
         };
         self.keys[table].push(key.clone());
@@ -44,7 +46,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn new_row(&mut self, id: &PaymentId) -> Row {
-        let table = &TABLES[id.0];
+        let table = self.table(id.0);
         let customer = self.some_customer(id.0);
         let currency = self.some_currency(id);
         let mut row = Row {
@@ -56,7 +58,7 @@ impl Driver<'_> {
             refunded: 0,
             flaw: None,
         };
-        let may_be_null = id.0 != OWN && table.name != "shop.invoice";
+        let may_be_null = id.0 != OWN && id.0 != INVOICE;
         if may_be_null && self.rng.random_range(0..40) == 0 {
             row.customer = None;
         }
@@ -75,7 +77,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn some_currency(&mut self, id: &PaymentId) -> Currency {
-        if let Some(currency) = TABLES[id.0].only_currency {
+        if let Some(currency) = self.table(id.0).only_currency {
             return currency;
         }
         if let Some(currency) = self.fixed_currency.get(id) {
@@ -117,7 +119,7 @@ impl Driver<'_> {
             moment = referral.attributed_at - self.rng.random_range(0..2);
         }
         if table == CHARGE {
-            PaidAt::Day(day_in_zone(moment, TABLES[table].offset))
+            PaidAt::Day(day_in_zone(moment, self.table(table).offset))
         } else if self.rng.random_range(0..10) == 0 {
             PaidAt::Posting
         } else {
@@ -148,10 +150,16 @@ impl Driver<'_> {
                 Flaw::Currency(Some("ZZQ")),
                 Flaw::Currency(None),
             ],
-            INVOICE => &[
+            INVOICE | METER => &[
                 Flaw::Amount(None),
                 Flaw::Amount(Some("NaN")),
                 Flaw::Amount(Some("-1")),
+            ],
+            TICKET => &[
+                Flaw::Amount(None),
+                Flaw::Amount(Some("NaN")),
+                Flaw::Currency(None),
+                Flaw::Currency(Some("dollars")),
             ],
             _ => &[
                 Flaw::Amount(None),
@@ -164,7 +172,7 @@ impl Driver<'_> {
             ],
         };
         if self.scope == Scope::Everything
-            && TABLES[table].has(Role::Refunded)
+            && self.table(table).has(Role::Refunded)
             && self.rng.random_range(0..5) == 0
         {
             return Some(Flaw::Refunded("-1"));

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use rand::Rng;
 
-use super::tables::{CHARGE, INVOICE, ORDER, OWN, SALE, TABLES, Table};
+use super::parts;
+use super::tables::{CHARGE, INVOICE, METER, ORDER, OWN, SALE, TICKET, Table};
 use super::{Driver, Scope};
 use crate::model::{Effect, PaymentId, Row};
 use crate::support::Refusal;
@@ -12,7 +13,7 @@ use crate::support::Refusal;
 impl Driver<'_> {
     pub(super) fn payment_statement(&mut self, session: usize) {
         let tables: &[usize] = match self.scope {
-            Scope::Everything => &[OWN, ORDER, CHARGE, INVOICE, SALE],
+            Scope::Everything => &[OWN, ORDER, CHARGE, INVOICE, SALE, TICKET, METER],
             Scope::Inserts => &[OWN, ORDER, CHARGE, INVOICE],
         };
         let table = tables[self.rng.random_range(0..tables.len())];
@@ -31,6 +32,7 @@ impl Driver<'_> {
             72..77 => self.insert_again(session, table),
             77..81 => self.upsert(session, table),
             81..85 => self.merge(session, table),
+            85 if parts::OTHER_SPELLINGS => self.respell_key(session),
             85..88 => self.change_key(session, table),
             88..91 => self.unseen(session, table),
             _ => self.refund(session, table),
@@ -50,7 +52,7 @@ impl Driver<'_> {
                 (key, row)
             })
             .collect();
-        let t = &TABLES[table];
+        let t = self.table(table);
         let effects = puts(table, &rows);
         // A leaf of the partitioned table takes rows as well as the parent.
         let into = if table == SALE && rows.iter().all(|(key, _)| key.starts_with("north")) {
@@ -63,7 +65,7 @@ impl Driver<'_> {
                 let sql = format!(
                     "INSERT INTO {into} ({}) SELECT * FROM (VALUES {}) AS v",
                     t.names(""),
-                    values(t, &rows)
+                    values(&t, &rows)
                 );
                 self.run(session, &sql, effects);
             }
@@ -88,7 +90,7 @@ impl Driver<'_> {
                 let sql = format!(
                     "INSERT INTO {into} ({}) VALUES {}",
                     t.names(""),
-                    values(t, &rows)
+                    values(&t, &rows)
                 );
                 self.run(session, &sql, effects);
             }
@@ -100,7 +102,7 @@ impl Driver<'_> {
         let Some((id, Some(row))) = self.some_payment(session, table) else {
             return;
         };
-        let t = &TABLES[table];
+        let t = self.table(table);
         let key = self.new_key(table);
         let new = self.new_row(&(table, key.clone()));
         let other = Row {
@@ -112,7 +114,7 @@ impl Driver<'_> {
             "INSERT INTO {} ({}) VALUES {} ON CONFLICT DO NOTHING",
             t.name,
             t.names(""),
-            values(t, &[(id.1, other), (key.clone(), new.clone())])
+            values(&t, &[(id.1, other), (key.clone(), new.clone())])
         );
         self.run(session, &sql, vec![Effect::Put((table, key), new)]);
     }
@@ -122,10 +124,10 @@ impl Driver<'_> {
         let Some((id, Some(row))) = self.some_payment(session, table) else {
             return;
         };
-        let t = &TABLES[table];
+        let t = self.table(table);
         let key = self.new_key(table);
         let new = self.new_row(&(table, key.clone()));
-        let rows = values(t, &[(key, new), (id.1, row)]);
+        let rows = values(&t, &[(key, new), (id.1, row)]);
         let sql = format!("INSERT INTO {} ({}) VALUES {rows}", t.name, t.names(""));
         self.trail.note(format!("{session}: {sql}"));
         let within = self.sessions[session].open.is_some();
@@ -155,7 +157,7 @@ impl Driver<'_> {
         if rows.is_empty() {
             return;
         }
-        let t = &TABLES[table];
+        let t = self.table(table);
         let condition = t.where_keys(rows.iter().map(|(key, _)| key));
         let effects = rows
             .iter()
@@ -173,6 +175,12 @@ impl Driver<'_> {
         let Some((id, None)) = self.some_payment(session, table) else {
             return;
         };
+        // A key that is written in another way than before the row was deleted is another text.
+        if matches!(table, TICKET | METER)
+            && self.committed(&id).is_some_and(|old| old.terms.is_some())
+        {
+            return;
+        }
         let mut row = self.new_row(&id);
         // The rules are silent on payments that come back to a closed affiliate, or to another
         // customer at another date.
@@ -192,39 +200,25 @@ impl Driver<'_> {
         {
             return;
         }
-        let t = &TABLES[table];
+        let t = self.table(table);
         let rows = [(id.1.clone(), row)];
         let sql = format!(
             "INSERT INTO {} ({}) VALUES {}",
             t.name,
             t.names(""),
-            values(t, &rows)
+            values(&t, &rows)
         );
         self.run(session, &sql, puts(table, &rows));
     }
 
     fn change_key(&mut self, session: usize, table: usize) {
         // Refunds in a table of the host's name the old key, and would have to change with it.
-        if table == INVOICE {
+        if self.table(table).credits.is_some() {
             return;
         }
-        let Some((id, Some(row))) = self.some_payment(session, table) else {
+        let Some(id) = self.some_movable_payment(session, table) else {
             return;
         };
-        // The rules are silent on unusable rows, on affiliates that earn nothing new, and on terms
-        // of a payment that has no entry to carry them to its new key.
-        let closed = row
-            .customer
-            .as_deref()
-            .is_some_and(|who| self.is_closed(table, who));
-        if row.flaw.is_some()
-            || closed
-            || self.world.is_behind(&id)
-            || self.world.is_dormant(&id)
-            || !self.is_free_of_own(session, &id)
-        {
-            return;
-        }
         let new = self.new_key(table);
         if let Some(currency) = self.fixed_currency.get(&id).copied() {
             self.fixed_currency.insert((table, new.clone()), currency);
@@ -234,7 +228,7 @@ impl Driver<'_> {
                 marks.insert((table, new.clone()));
             }
         }
-        let t = &TABLES[table];
+        let t = self.table(table);
         let sql = format!(
             "UPDATE {} SET ({}) = ROW ({}) WHERE {}",
             t.name,
@@ -245,19 +239,57 @@ impl Driver<'_> {
         self.run(session, &sql, vec![Effect::Rekey(id, new)]);
     }
 
+    /// A payment whose key may be changed.
+    fn some_movable_payment(&mut self, session: usize, table: usize) -> Option<PaymentId> {
+        let (id, Some(row)) = self.some_payment(session, table)? else {
+            return None;
+        };
+        // The rules are silent on unusable rows, on affiliates that earn nothing new, and on terms
+        // of a payment that has no entry to carry them to its new key. What moves while nobody
+        // looks is another payment.
+        let closed = row
+            .customer
+            .as_deref()
+            .is_some_and(|who| self.is_closed(table, who));
+        let is_movable = row.flaw.is_none()
+            && !closed
+            && !self.world.bindings[table].paused
+            && !self.world.is_behind(&id)
+            && !self.world.is_dormant(&id)
+            && self.is_free_of_own(session, &id);
+        is_movable.then_some(id)
+    }
+
+    /// The key is written in another way, and goes on being the same key.
+    fn respell_key(&mut self, session: usize) {
+        let table = [TICKET, METER][self.rng.random_range(0..2)];
+        let Some(id) = self.some_movable_payment(session, table) else {
+            return;
+        };
+        let t = self.table(table);
+        let sql = format!(
+            "UPDATE {} SET ({}) = ROW ({}) WHERE {}",
+            t.name,
+            t.key_names().join(", "),
+            t.key_literals(&id.1),
+            t.where_keys([&id.1].into_iter())
+        );
+        self.run(session, &sql, vec![Effect::Respell(id)]);
+    }
+
     /// A change that no trigger sees; only reconciliation finds it.
     fn unseen(&mut self, session: usize, table: usize) {
         if self.sessions[session].open.is_some() {
             return;
         }
-        let t = &TABLES[table];
+        let t = self.table(table);
         let (sql, effect) = match self.rng.random_range(0..3) {
             0 => {
                 let key = self.new_key(table);
                 let id = (table, key.clone());
                 let row = self.new_row(&id);
                 let rows = [(key, row.clone())];
-                let values = values(t, &rows);
+                let values = values(&t, &rows);
                 (
                     format!("INSERT INTO {} ({}) VALUES {values}", t.name, t.names("")),
                     Effect::Put(id, row),

@@ -1,6 +1,9 @@
 //! The payments tables of the random test, each of another kind, and how a row of the model is
 //! written into them.
 
+use std::cell::Cell;
+
+use super::parts;
 use crate::model::{Binding, Currency, Flaw, PaidAt, Program, RefundKind, Row, civil, day_in_zone};
 use crate::support::money::decimal;
 
@@ -11,6 +14,8 @@ pub const ORDER: usize = 1;
 pub const CHARGE: usize = 2;
 pub const INVOICE: usize = 3;
 pub const SALE: usize = 4;
+pub const TICKET: usize = 5;
+pub const METER: usize = 6;
 
 /// What a column means.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,106 +32,161 @@ pub enum Role {
     Note,
 }
 
+#[derive(Clone)]
 pub struct Table {
     pub name: &'static str,
-    pub columns: &'static [(&'static str, &'static str, Role)],
+    /// With their types as they are now.
+    pub columns: Vec<(&'static str, &'static str, Role)>,
     pub minor_units: bool,
     /// The only currency of a table that has no column for it.
     pub only_currency: Option<Currency>,
     /// Distance from UTC of the zone that a `timestamp` or `date` of the table is in.
     pub offset: i64,
     pub recorded: &'static [RefundKind],
+    /// An attached table of refunds, and its columns that name the payment.
+    pub credits: Option<(&'static str, &'static [&'static str])>,
+    /// Counts what was written, so that keys are spelled now this way and now that.
+    written: Cell<usize>,
 }
 
 /// The tables by binding number of the model.
-pub const TABLES: [Table; 5] = [
-    Table {
-        name: "affiliate.payment",
-        columns: &[
-            ("id", "bigint", Role::Key(0)),
-            ("customer", "text", Role::Customer),
-            ("amount", "numeric", Role::Amount),
-            ("currency", "text", Role::Currency),
-            ("paid_at", "timestamptz", Role::PaidAt),
-            ("refunded", "numeric", Role::Refunded),
-        ],
-        minor_units: false,
-        only_currency: None,
-        offset: 0,
-        recorded: &[RefundKind::Dispute, RefundKind::DisputeWon],
-    },
-    Table {
-        name: "shop.\"order\"",
-        columns: &[
-            ("id", "bigint", Role::Key(0)),
-            ("Käufer", "text", Role::Customer),
-            ("amount", "numeric", Role::Amount),
-            ("currency", "text", Role::Currency),
-            ("paid_at", "timestamptz", Role::PaidAt),
-            ("status", "text", Role::Status),
-            ("note", "text", Role::Note),
-        ],
-        minor_units: false,
-        only_currency: None,
-        offset: 0,
-        recorded: &[
-            RefundKind::Refund,
-            RefundKind::Dispute,
-            RefundKind::DisputeWon,
-        ],
-    },
-    Table {
-        name: "shop.charge",
-        columns: &[
-            ("note", "text", Role::Note),
-            ("customer", "bigint", Role::Customer),
-            ("amount", "bigint", Role::Amount),
-            ("currency", "text", Role::Currency),
-            ("refunded", "bigint", Role::Refunded),
-            ("paid_on", "date", Role::PaidAt),
-            ("id", "uuid", Role::Key(0)),
-        ],
-        minor_units: true,
-        only_currency: None,
-        offset: -5 * 3600,
-        recorded: &[RefundKind::Dispute, RefundKind::DisputeWon],
-    },
-    Table {
-        name: "shop.invoice",
-        columns: &[
-            ("tenant", "text", Role::Key(0)),
-            ("number", "integer", Role::Key(1)),
-            ("customer", "text", Role::Customer),
-            ("amount", "numeric(20,0)", Role::Amount),
-            ("created", "bigint", Role::PaidAt),
-            ("note", "text", Role::Note),
-        ],
-        minor_units: false,
-        only_currency: Some("JPY"),
-        offset: 0,
-        recorded: &[],
-    },
-    Table {
-        name: "shop.sale",
-        columns: &[
-            ("region", "text", Role::Key(0)),
-            ("id", "bigint", Role::Key(1)),
-            ("customer", "text", Role::Customer),
-            ("amount", "numeric", Role::Amount),
-            ("currency", "text", Role::Currency),
-            ("paid_at", "timestamp", Role::PaidAt),
-            ("note", "text", Role::Note),
-        ],
-        minor_units: false,
-        only_currency: None,
-        offset: 9 * 3600,
-        recorded: &[
-            RefundKind::Refund,
-            RefundKind::Dispute,
-            RefundKind::DisputeWon,
-        ],
-    },
-];
+pub fn tables() -> Vec<Table> {
+    vec![
+        Table {
+            name: "affiliate.payment",
+            columns: vec![
+                ("id", "bigint", Role::Key(0)),
+                ("customer", "text", Role::Customer),
+                ("amount", "numeric", Role::Amount),
+                ("currency", "text", Role::Currency),
+                ("paid_at", "timestamptz", Role::PaidAt),
+                ("refunded", "numeric", Role::Refunded),
+            ],
+            minor_units: false,
+            only_currency: None,
+            offset: 0,
+            recorded: &[RefundKind::Dispute, RefundKind::DisputeWon],
+            credits: None,
+            written: Cell::new(0),
+        },
+        Table {
+            name: "shop.\"order\"",
+            columns: vec![
+                ("id", "bigint", Role::Key(0)),
+                ("Käufer", "text", Role::Customer),
+                ("amount", "numeric", Role::Amount),
+                ("currency", "text", Role::Currency),
+                ("paid_at", "timestamptz", Role::PaidAt),
+                ("status", "text", Role::Status),
+                ("note", "text", Role::Note),
+            ],
+            minor_units: false,
+            only_currency: None,
+            offset: 0,
+            recorded: &[
+                RefundKind::Refund,
+                RefundKind::Dispute,
+                RefundKind::DisputeWon,
+            ],
+            credits: None,
+            written: Cell::new(0),
+        },
+        Table {
+            name: "shop.charge",
+            columns: vec![
+                ("note", "text", Role::Note),
+                ("customer", "bigint", Role::Customer),
+                ("amount", "bigint", Role::Amount),
+                ("currency", "text", Role::Currency),
+                ("refunded", "bigint", Role::Refunded),
+                ("paid_on", "date", Role::PaidAt),
+                ("id", "uuid", Role::Key(0)),
+            ],
+            minor_units: true,
+            only_currency: None,
+            offset: -5 * 3600,
+            recorded: &[RefundKind::Dispute, RefundKind::DisputeWon],
+            credits: None,
+            written: Cell::new(0),
+        },
+        Table {
+            name: "shop.invoice",
+            columns: vec![
+                ("tenant", "text", Role::Key(0)),
+                ("number", "integer", Role::Key(1)),
+                ("customer", "text", Role::Customer),
+                ("amount", "numeric(20,0)", Role::Amount),
+                ("created", "bigint", Role::PaidAt),
+                ("note", "text", Role::Note),
+            ],
+            minor_units: false,
+            only_currency: Some("JPY"),
+            offset: 0,
+            recorded: &[],
+            credits: Some(("shop.credit_note", &["tenant", "number"])),
+            written: Cell::new(0),
+        },
+        Table {
+            name: "shop.sale",
+            columns: vec![
+                ("region", "text", Role::Key(0)),
+                ("id", "bigint", Role::Key(1)),
+                ("customer", "text", Role::Customer),
+                ("amount", "numeric", Role::Amount),
+                ("currency", "text", Role::Currency),
+                ("paid_at", "timestamp", Role::PaidAt),
+                ("note", "text", Role::Note),
+            ],
+            minor_units: false,
+            only_currency: None,
+            offset: 9 * 3600,
+            recorded: &[
+                RefundKind::Refund,
+                RefundKind::Dispute,
+                RefundKind::DisputeWon,
+            ],
+            credits: None,
+            written: Cell::new(0),
+        },
+        Table {
+            name: "shop.ticket",
+            columns: vec![
+                ("customer", "text", Role::Customer),
+                ("code", "citext", Role::Key(0)),
+                ("amount", "numeric(20,3)", Role::Amount),
+                ("currency", "text", Role::Currency),
+                ("paid_at", "timestamptz", Role::PaidAt),
+                ("note", "text", Role::Note),
+            ],
+            minor_units: false,
+            only_currency: None,
+            offset: 0,
+            recorded: &[
+                RefundKind::Refund,
+                RefundKind::Dispute,
+                RefundKind::DisputeWon,
+            ],
+            credits: None,
+            written: Cell::new(0),
+        },
+        Table {
+            name: "shop.meter",
+            columns: vec![
+                ("reading", "numeric", Role::Key(0)),
+                ("customer", "text", Role::Customer),
+                ("amount", "numeric(20,0)", Role::Amount),
+                ("paid_at", "timestamptz", Role::PaidAt),
+                ("note", "text", Role::Note),
+            ],
+            minor_units: false,
+            only_currency: Some("JPY"),
+            offset: 0,
+            recorded: &[],
+            credits: Some(("shop.meter_credit", &["meter"])),
+            written: Cell::new(0),
+        },
+    ]
+}
 
 /// The programmes: different rates, holds and zones.
 pub fn programs() -> Vec<Program> {
@@ -152,6 +212,7 @@ pub fn bindings(since: i64) -> Vec<Binding> {
         program,
         keeps_deleted,
         since,
+        paused: false,
     };
     vec![
         binding(0, false, None),
@@ -159,6 +220,8 @@ pub fn bindings(since: i64) -> Vec<Binding> {
         binding(1, false, None),
         binding(0, true, None),
         binding(2, false, Some(since)),
+        binding(0, false, None),
+        binding(0, false, None),
     ]
 }
 
@@ -180,6 +243,12 @@ pub fn set_up(since: i64, everything: bool) -> String {
              amount numeric(20,0), created bigint, note text, PRIMARY KEY (tenant, number));
          CREATE TABLE shop.credit_note (id text PRIMARY KEY, tenant text, number integer,
              amount numeric(20,0));
+         CREATE EXTENSION citext;
+         CREATE TABLE shop.ticket (customer text, code citext PRIMARY KEY, amount numeric(20,3),
+             currency text, paid_at timestamptz, note text);
+         CREATE TABLE shop.meter (reading numeric PRIMARY KEY, customer text,
+             amount numeric(20,0), paid_at timestamptz, note text);
+         CREATE TABLE shop.meter_credit (id text PRIMARY KEY, meter text, amount numeric);
          CREATE TABLE shop.sale (region text, id bigint, customer text, amount numeric,
              currency text, paid_at timestamp, note text, PRIMARY KEY (region, id))
              PARTITION BY LIST (region);
@@ -199,6 +268,12 @@ pub fn set_up(since: i64, everything: bool) -> String {
                  refunded => 'refunded', minor_units => true, program => 'held');
              SELECT affiliate_attach_refunds('shop.credit_note', payments => 'shop.invoice',
                  payment_key => 'tenant,number', refund_key => 'id', amount => 'amount');
+             SELECT affiliate_attach_payments('shop.ticket', customer => 'customer',
+                 amount => 'amount', currency => 'currency', paid_at => 'paid_at');
+             SELECT affiliate_attach_payments('shop.meter', customer => 'customer',
+                 amount => 'amount', currency_code => 'JPY', paid_at => 'paid_at');
+             SELECT affiliate_attach_refunds('shop.meter_credit', payments => 'shop.meter',
+                 payment_key => 'meter', refund_key => 'id', amount => 'amount');
              SELECT affiliate_attach_payments('shop.sale', customer => 'customer',
                  amount => 'amount', currency => 'currency', paid_at => 'paid_at',
                  since => to_timestamp({since}), program => 'odd');"
@@ -254,20 +329,58 @@ impl Table {
 
     /// The key's literals, in the order of [`Table::key_names`].
     pub fn key_literals(&self, key: &str) -> String {
-        let parts: Vec<&str> = key.split(',').collect();
         self.filtered(|column| match column.2 {
-            Role::Key(part) => Some(literal(Some(parts[part]), column.1)),
+            Role::Key(part) => Some(literal(Some(&self.spelled(key, part)), column.1)),
             _ => None,
         })
         .join(", ")
     }
 
+    /// The key's literals without types, in another spelling.
+    pub fn key_texts(&self, key: &str) -> String {
+        self.filtered(|column| match column.2 {
+            Role::Key(part) => Some(literal(Some(&self.spelled(key, part)), "text")),
+            _ => None,
+        })
+        .join(", ")
+        .replace("::text", "")
+    }
+
+    /// A part of a key as somebody writes it: what is equal to it as the column's type has it.
+    fn spelled(&self, key: &str, part: usize) -> String {
+        let text = key.split(',').nth(part).unwrap_or_default();
+        let column = self.columns.iter().find(|c| c.2 == Role::Key(part));
+        let type_name = column.map_or("text", |column| column.1);
+        let n = self.written.get();
+        self.written.set(n.wrapping_add(1));
+        // a uuid is in upper case where it is kept as a text
+        if self.name == "shop.charge" && type_name == "text" {
+            return text.to_uppercase();
+        }
+        if !parts::OTHER_SPELLINGS {
+            return text.to_owned();
+        }
+        match (type_name, n % 4) {
+            ("bigint" | "integer", 0) => format!("00{text}"),
+            ("bigint" | "integer", 1) => format!(" {text} "),
+            ("uuid", 0) => text.to_uppercase(),
+            ("uuid", 1) => format!("{{{text}}}"),
+            ("citext", 0) => text.to_uppercase(),
+            ("citext", 1) => text.replace("ticket", "Ticket"),
+            ("numeric" | "numeric(24,4)", 0) => format!("{text}00"),
+            ("numeric" | "numeric(24,4)", 1) => format!("0{}", text.trim_end_matches('0')),
+            _ => text.to_owned(),
+        }
+    }
+
     /// The key as the API takes it: a composite one is written as a row.
     pub fn key_text(&self, key: &str) -> String {
-        if self.key_names().len() > 1 {
-            format!("({key})")
-        } else {
-            key.to_owned()
+        let parts: Vec<String> = (0..self.key_names().len())
+            .map(|part| self.spelled(key, part))
+            .collect();
+        match &parts[..] {
+            [one] => one.clone(),
+            _ => format!("({})", parts.join(",")),
         }
     }
 
@@ -301,7 +414,8 @@ impl Table {
     pub fn changes(&self, key: &str, old: &Row, new: &Row) -> String {
         self.filtered(|column| {
             let value = self.raw(column.2, key, new);
-            let changed = column.2 != Role::Note && value != self.raw(column.2, key, old);
+            let is_row = !matches!(column.2, Role::Note | Role::Key(_));
+            let changed = is_row && value != self.raw(column.2, key, old);
             changed.then(|| {
                 format!(
                     "{} = {}",
@@ -336,7 +450,7 @@ impl Table {
             (Role::Amount, Some(Flaw::Amount(text))) => text.map(str::to_owned),
             (Role::Currency, Some(Flaw::Currency(text))) => text.map(str::to_owned),
             (Role::Refunded, Some(Flaw::Refunded(text))) => Some(text.to_owned()),
-            (Role::Key(part), _) => key.split(',').nth(part).map(str::to_owned),
+            (Role::Key(part), _) => Some(self.spelled(key, part)),
             (Role::Customer, _) => row.customer.clone(),
             (Role::Amount, _) => Some(self.money(row.amount, row.currency)),
             // Codes come in any case and with blanks around them.

@@ -69,6 +69,8 @@ pub struct Binding {
     pub program: usize,
     pub keeps_deleted: bool,
     pub since: Option<Seconds>,
+    /// Its triggers do nothing.
+    pub paused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +198,8 @@ pub enum Effect {
     Put(PaymentId, Row),
     Remove(PaymentId),
     Rekey(PaymentId, String),
+    /// The key is written in another way.
+    Respell(PaymentId),
     Refund(PaymentId, RefundKind, String, Money),
     /// A row of an attached refunds table, or its absence.
     Credit(PaymentId, String, Option<Money>),
@@ -207,6 +211,7 @@ impl Effect {
         match self {
             Effect::Put(id, _)
             | Effect::Remove(id)
+            | Effect::Respell(id)
             | Effect::Refund(id, ..)
             | Effect::Credit(id, ..) => vec![id.clone()],
             Effect::Rekey(id, new) => vec![id.clone(), (id.0, new.clone())],
@@ -231,7 +236,12 @@ pub struct World {
 impl World {
     /// Applies a change; `posting` is false where no trigger saw it.
     pub fn apply(&mut self, effect: &Effect, posting: bool) {
+        // a recorded refund is not told by a trigger
+        let is_call = matches!(effect, Effect::Refund(..));
+        let is_paused = |id: &PaymentId| self.bindings[id.0].paused;
+        let posting = posting && (is_call || !effect.payments().iter().any(is_paused));
         match effect {
+            Effect::Respell(_) => {}
             Effect::Put(id, row) => {
                 let old = self.payment(id).row.replace(row.clone());
                 // A row that stays as it is posts nothing, not even what it waits for.

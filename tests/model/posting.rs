@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Binding, Currency, Entry, Money, PaidAt, PaymentId, RefundKind, Status, Terms, World};
 use super::{day_in_zone, payouts::Counts};
-use crate::support::money::commission;
+use crate::support::money::{commission, whole};
 
 /// What the present state of a payment calls for.
 enum Verdict {
@@ -63,7 +63,9 @@ impl World {
                 payment.quarantined = false;
                 payment.terms = terms;
                 let nothing = entries.is_empty();
-                let moved: Money = entries.iter().map(|entry| entry.amount).sum();
+                // in whole units of whatever currency, where it has changed
+                let thousandths = |entry: &Entry| entry.amount * 1000 / whole(1, entry.currency);
+                let moved: Money = entries.iter().map(thousandths).sum();
                 for entry in entries {
                     payment.entries.push(self.entries.len());
                     self.entries.push(entry);
@@ -150,9 +152,16 @@ impl World {
         Plan::Post(terms, entries)
     }
 
-    /// Posts whatever is missing anywhere.
+    /// Posts whatever is missing anywhere but in tables that are paused.
     pub fn reconcile(&mut self) -> Counts {
-        let ids: Vec<PaymentId> = self.payments.keys().cloned().collect();
+        let paused: Vec<bool> = self.bindings.iter().map(|binding| binding.paused).collect();
+        self.reconcile_some(|id| !paused[id.0])
+    }
+
+    /// Posts whatever is missing of some payments.
+    pub fn reconcile_some(&mut self, which: impl Fn(&PaymentId) -> bool) -> Counts {
+        let ids = self.payments.keys().filter(|id| which(id));
+        let ids: Vec<PaymentId> = ids.cloned().collect();
         let mut counts = Counts::default();
         for id in &ids {
             match self.post(id) {

@@ -131,6 +131,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::cache::init();
     api::protect::init();
     ledger::within::init();
+    ledger::on_error::init();
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use super::{argument, raw_function, return_rows};
 use crate::ledger::audit::{self, Difference};
 use crate::ledger::backfill::{self, Window};
 use crate::ledger::binding::Binding;
-use crate::ledger::settle::{Counts, Options, Settler};
+use crate::ledger::on_error;
+use crate::ledger::settle::{Counts, Effect, Options, Settler};
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Sees};
 
@@ -90,10 +91,6 @@ const FEW: usize = 1000;
 
 /// Settles every payment of a table whose ledger is not what its row says.
 pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
-    let lock = Options {
-        lock: true,
-        ..Options::default()
-    };
     if !settle_differences(binding, limit, FEW, counts) {
         backfill::post_missing(binding, Window::default(), limit, counts);
         settle_differences(binding, limit, usize::MAX, counts);
@@ -105,18 +102,27 @@ pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
         for row in 0..rows.len() {
             let key: Option<String> = rows.get(row, 0);
             if let Some(key_columns) = key.and_then(|key| audit::key_columns(binding, &key)) {
-                counts.add(settler.settle(&key_columns, lock));
+                counts.add(settle(&mut settler, binding, &key_columns));
             }
         }
     });
 }
 
-/// Settles the payments that differ. False if it broke off, as more than so many had no entries.
-fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mut Counts) -> bool {
+/// Settles a payment; one that can't be goes to quarantine, or stays there, if errors do that.
+fn settle(settler: &mut Settler, binding: &Rc<Binding>, key_columns: &[String]) -> Effect {
     let lock = Options {
         lock: true,
         ..Options::default()
     };
+    if on_error::quarantines() {
+        on_error::settle(binding, key_columns, lock)
+    } else {
+        settler.settle(key_columns, lock)
+    }
+}
+
+/// Settles the payments that differ. False if it broke off, as more than so many had no entries.
+fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mut Counts) -> bool {
     let mut missing = 0;
     audit::differences(binding, |settler, difference, key_columns| {
         if counts.posted + counts.reversed >= limit {
@@ -126,7 +132,7 @@ fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mu
         if missing > few {
             return ControlFlow::Break(());
         }
-        counts.add(settler.settle(key_columns, lock));
+        counts.add(settle(settler, binding, key_columns));
         ControlFlow::Continue(())
     });
     missing <= few

@@ -19,6 +19,7 @@ pub enum Fault {
     PaymentKeyTooLong,
     ConditionFailed,
     ColumnUnusable,
+    Internal,
     LedgerUnreadable,
 }
 
@@ -38,6 +39,7 @@ impl fmt::Display for Fault {
             Self::PaidAtOutOfRange => "payment time is out of range",
             Self::PaymentKeyTooLong => "payment key is too long",
             Self::ConditionFailed => "condition can't be evaluated",
+            Self::Internal => "internal error while posting",
             Self::ColumnUnusable => "a mapped column is unusable",
             Self::LedgerUnreadable => "the payment's entries can't be read",
         })

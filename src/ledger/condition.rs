@@ -7,10 +7,11 @@
 
 use std::ffi::{CStr, CString};
 
-use pgrx::{PgTryBuilder, PgTupleDesc, pg_sys};
+use pgrx::{PgSqlErrorCode, PgTupleDesc, pg_sys};
 
 use crate::pg::error::Problem;
 use crate::pg::memory::Context;
+use crate::pg::subtransaction::{self, Failure};
 
 pub struct Condition {
     attnums: Vec<i16>,
@@ -52,7 +53,7 @@ impl Condition {
                 broken: format!("column \"{name}\" is gone"),
             };
         }
-        match in_subtransaction(|| Compiled::new(table, name, &sql, &columns)) {
+        match attempt(|| Compiled::new(table, name, &sql, &columns)) {
             Ok(Ok(compiled)) => Self {
                 attnums,
                 compiled: Some(compiled),
@@ -81,7 +82,7 @@ impl Condition {
             return Outcome::Failed(self.broken.clone());
         };
         let result = if compiled.can_fail {
-            in_subtransaction(|| compiled.evaluate(slot))
+            attempt(|| compiled.evaluate(slot))
         } else {
             Ok(compiled.evaluate(slot))
         };
@@ -151,7 +152,7 @@ pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
     };
     // what the parser objects to is said as our own error, with a remedy
     let name = unsafe { CStr::from_ptr(pg_sys::get_rel_name(table)) }.to_string_lossy();
-    let parsed = in_subtransaction(|| unsafe { parse(table, &name, sql, &Vec::new()) });
+    let parsed = attempt(|| unsafe { parse(table, &name, sql, &Vec::new()) });
     let expression = match parsed {
         Ok(Ok(expression)) => expression,
         Ok(Err(why)) => refuse(why.to_owned()),
@@ -315,42 +316,9 @@ unsafe fn first(list: *mut pg_sys::List) -> *mut std::ffi::c_void {
     unsafe { (*(*list).elements).ptr_value }
 }
 
-/// Runs `body` in a subtransaction; if it fails, the message of the error comes back and the
-/// transaction goes on.
-fn in_subtransaction<T>(body: impl FnOnce() -> T + std::panic::UnwindSafe) -> Result<T, String> {
-    unsafe {
-        let context = pg_sys::CurrentMemoryContext;
-        let owner = pg_sys::CurrentResourceOwner;
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::CurrentMemoryContext = context;
-        let result = PgTryBuilder::new(|| {
-            let value = body();
-            pg_sys::ReleaseCurrentSubTransaction();
-            Ok(value)
-        })
-        .catch_others(|error| {
-            pg_sys::CurrentMemoryContext = context;
-            let message = match &error {
-                pg_sys::panic::CaughtError::PostgresError(report)
-                | pg_sys::panic::CaughtError::ErrorReport(report)
-                | pg_sys::panic::CaughtError::RustPanic {
-                    ereport: report, ..
-                } => report,
-            };
-            let is_canceled =
-                message.sql_error_code() == pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED;
-            let message = message.message().to_owned();
-            pg_sys::RollbackAndReleaseCurrentSubTransaction();
-            pg_sys::CurrentResourceOwner = owner;
-            // a canceled statement is not the row's fault
-            if is_canceled {
-                error.rethrow();
-            }
-            Err(message)
-        })
-        .execute();
-        pg_sys::CurrentMemoryContext = context;
-        pg_sys::CurrentResourceOwner = owner;
-        result
-    }
+/// Runs `body`; if it fails, the message of the error comes back.
+fn attempt<T>(body: impl FnOnce() -> T + std::panic::UnwindSafe) -> Result<T, String> {
+    // a canceled statement is not the row's fault
+    let may_catch = |failure: &Failure| failure.code != PgSqlErrorCode::ERRCODE_QUERY_CANCELED;
+    subtransaction::catch(may_catch, body).map_err(|failure| failure.message)
 }

@@ -10,6 +10,7 @@ pub mod condition;
 pub mod entry;
 pub mod epoch;
 pub mod insert;
+pub mod on_error;
 pub mod pause;
 pub mod payments;
 pub mod quarantine;

@@ -9,6 +9,7 @@ use super::binding::Binding;
 use super::book::Entries;
 use super::columns;
 use super::insert::{Inserted, Inserts};
+use super::on_error;
 use super::pause;
 use super::referrals::Referrals;
 use super::refunds::RefundsTable;
@@ -47,10 +48,67 @@ pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
                 post_statement(&binding, trigger, event);
             }
         };
-        if binding.depends_on_settings {
-            as_owner(body)
-        } else {
-            body()
+        let post = || {
+            if binding.depends_on_settings {
+                as_owner(body)
+            } else {
+                body()
+            }
+        };
+        if !on_error::quarantines() {
+            post();
+        } else if let Err(failure) = on_error::attempt(post) {
+            on_error::put_aside(&binding, &failure, |only_referred, put| {
+                concerned(&binding, trigger, only_referred, put);
+            });
+        }
+    }
+}
+
+/// Passes on the key columns of the rows that the statement inserted, changed or deleted, all or
+/// those of referred customers.
+///
+/// # Safety
+/// The trigger must be one of the table that the binding was made for.
+unsafe fn concerned(
+    binding: &Rc<Binding>,
+    trigger: &pg_sys::TriggerData,
+    only_referred: bool,
+    put: &mut dyn FnMut(Vec<String>),
+) {
+    let mut referrals = Referrals::of(binding);
+    let last = binding.columns.last_of_identity;
+    unsafe {
+        each_row(trigger, last, |slot| {
+            let row = Row::new(binding, slot);
+            if !only_referred || referrals.of_row(&row).is_some() {
+                put(row.key_columns());
+            }
+        });
+    }
+}
+
+/// Calls `body` for the old and new versions of all rows of a statement, with so many attributes
+/// taken out.
+///
+/// # Safety
+/// The trigger must be the one that is being fired.
+unsafe fn each_row(trigger: &pg_sys::TriggerData, attributes: i16, mut body: impl FnMut(Slot)) {
+    unsafe {
+        if trigger.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0 {
+            for slot in [trigger.tg_trigslot, trigger.tg_newslot] {
+                if !slot.is_null() {
+                    body(slot);
+                }
+            }
+            return;
+        }
+        let kept = KeptSlot::default();
+        let lent = kept.lend((*trigger.tg_relation).rd_att);
+        for store in [trigger.tg_oldtable, trigger.tg_newtable] {
+            if !store.is_null() {
+                Transition::open(store, lent.slot, attributes).each(&mut body);
+            }
         }
     }
 }
@@ -326,37 +384,27 @@ pub fn post_refunds(fcinfo: pg_sys::FunctionCallInfo) {
                 return;
             };
             let mut changed = Vec::new();
-            let mut note = |slot: Slot| {
+            each_row(trigger, 1, |slot| {
                 let key_columns = refunds.payment_of(slot);
                 if !key_columns.is_empty() && !changed.contains(&key_columns) {
                     changed.push(key_columns);
                 }
-            };
-            if trigger.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0 {
-                note(trigger.tg_trigslot);
-                if !trigger.tg_newslot.is_null() {
-                    note(trigger.tg_newslot);
-                }
-            } else {
-                let kept = KeptSlot::default();
-                let lent = kept.lend((*trigger.tg_relation).rd_att);
-                for store in [trigger.tg_oldtable, trigger.tg_newtable] {
-                    if !store.is_null() {
-                        Transition::open(store, lent.slot, 1).each(&mut note);
-                    }
-                }
-            }
+            });
             // in one order, so that statements over the same payments wait for each other in turn
             changed.sort();
+            let lock = Options {
+                lock: true,
+                ..Options::default()
+            };
+            if on_error::quarantines() {
+                for key_columns in &changed {
+                    on_error::settle(&binding, key_columns, lock);
+                }
+                return;
+            }
             let mut settler = Settler::new(binding);
             for key_columns in &changed {
-                settler.settle(
-                    key_columns,
-                    Options {
-                        lock: true,
-                        ..Options::default()
-                    },
-                );
+                settler.settle(key_columns, lock);
             }
         });
     }

@@ -14,5 +14,6 @@ pub mod rights;
 pub mod scan;
 pub mod slot;
 pub mod spi;
+pub mod subtransaction;
 pub mod text;
 pub mod zone;

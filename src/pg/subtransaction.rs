@@ -1,0 +1,68 @@
+//! Going on after an error.
+
+use std::ffi::CStr;
+use std::panic::UnwindSafe;
+
+use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
+use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
+
+/// What an error said.
+pub struct Failure {
+    pub message: String,
+    pub code: PgSqlErrorCode,
+}
+
+impl Failure {
+    fn of(report: &ErrorReportWithLevel) -> Self {
+        Self {
+            message: report.message().to_owned(),
+            code: report.sql_error_code(),
+        }
+    }
+
+    /// Its SQLSTATE as it is written.
+    pub fn sqlstate(&self) -> String {
+        let text = unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(self.code as i32)) };
+        text.to_string_lossy().into_owned()
+    }
+}
+
+/// Runs `body` in a subtransaction. If it fails with an error that may be caught, what it did is
+/// undone, the error comes back and the transaction goes on; any other error leaves. Rows, probes
+/// and whatever else `body` has opened must not be used after it failed.
+pub fn catch<T>(
+    may_catch: fn(&Failure) -> bool,
+    body: impl FnOnce() -> T + UnwindSafe,
+) -> Result<T, Failure> {
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::CurrentMemoryContext = context;
+        let result = PgTryBuilder::new(|| {
+            let value = body();
+            pg_sys::ReleaseCurrentSubTransaction();
+            Ok(value)
+        })
+        .catch_others(|error| {
+            pg_sys::CurrentMemoryContext = context;
+            let failure = match &error {
+                CaughtError::PostgresError(report)
+                | CaughtError::ErrorReport(report)
+                | CaughtError::RustPanic {
+                    ereport: report, ..
+                } => Failure::of(report),
+            };
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            pg_sys::CurrentResourceOwner = owner;
+            if !may_catch(&failure) {
+                error.rethrow();
+            }
+            Err(failure)
+        })
+        .execute();
+        pg_sys::CurrentMemoryContext = context;
+        pg_sys::CurrentResourceOwner = owner;
+        result
+    }
+}

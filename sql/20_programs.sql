@@ -60,17 +60,17 @@ CREATE FUNCTION @extschema@.affiliate_set_program(
     hold_days integer DEFAULT NULL, time_zone text DEFAULT NULL, self_referral text DEFAULT NULL,
     attribution text DEFAULT NULL, attribution_days integer DEFAULT NULL
 ) RETURNS affiliate.program
-LANGUAGE c SET search_path = pg_catalog, pg_temp
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_set_program_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_set_program(text, numeric, text, numeric, text, integer, text, text, text, integer)
     IS 'Creates or changes a programme; NULL leaves a term as it is. Terms of payments that have entries stay';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_set_program(text, numeric, text, numeric, text, integer, text, text, text, integer) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.affiliate_set_payout_threshold(program text, currency text, minimum numeric) RETURNS void
-LANGUAGE c SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.affiliate_set_payout_threshold(program text, currency text, minimum numeric) RETURNS affiliate.payout_threshold
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_set_payout_threshold_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_set_payout_threshold(text, text, numeric)
-    IS 'Sets the smallest payout, in major units, of a programme in one currency; NULL goes back to the programme''s number';
+    IS 'Sets the smallest payout, in major units, of a programme in one currency; NULL goes back to the programme''s number; returns the row that it set or removed';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_set_payout_threshold(text, text, numeric) FROM PUBLIC;
 
 CREATE FUNCTION affiliate.minor_digits(currency text) RETURNS integer

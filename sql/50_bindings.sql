@@ -129,10 +129,10 @@ COMMENT ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, 
     IS 'Binds a payments table by its column names and returns the number of the binding; scans nothing';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.affiliate_detach("table" regclass) RETURNS void
+CREATE FUNCTION @extschema@.affiliate_detach("table" regclass) RETURNS boolean
 LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_detach_wrapper';
-COMMENT ON FUNCTION @extschema@.affiliate_detach(regclass) IS 'Removes the triggers from a bound table and keeps the ledger';
+COMMENT ON FUNCTION @extschema@.affiliate_detach(regclass) IS 'Removes the triggers from a bound table and keeps the ledger; returns whether it was attached, always true';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_detach(regclass) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_pause(payments regclass, reason text) RETURNS timestamptz

@@ -319,7 +319,7 @@ fn its_checks_and_rights_are_those_of_the_server() {
         "checks"
     );
 
-    const KINDS: [&str; 3] = ["app", "reader", "operator"];
+    const KINDS: [&str; 4] = ["app", "reader", "operator", "admin"];
     for kind in KINDS {
         run(
             &mut client,

@@ -1,9 +1,10 @@
 //! Binding the host's payments table, and letting it go.
 
-use pgrx::datum::TimestampWithTimeZone;
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
 
 use super::host::{Host, Mapped, triggers};
+use super::ownership::{lending_triggers, require_owner};
 use super::programs::require_program;
 use super::referrals::moment;
 use super::{required, required_text};
@@ -13,6 +14,7 @@ use crate::pg::args::{regclass, timestamptz};
 use crate::pg::error::Problem;
 use crate::pg::names::table_name;
 use crate::pg::relations::Relations;
+use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Connection, Sees};
 use crate::pg::text::quote_ident;
 
@@ -86,8 +88,9 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
     if table == Relations::get().payment {
         Problem::OwnPayments.raise();
     }
+    require_owner(table);
     let host = Host::open(table);
-    require_program(connection, &mapping.program);
+    as_owner(|| require_program(connection, &mapping.program));
     let before = binding_of(connection, table);
     if before.as_ref().is_some_and(|before| !before.is_detached) {
         Problem::AlreadyAttached {
@@ -165,33 +168,32 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
                 excluded.paid_when_columns, excluded.paid_when_mapped, excluded.paid_when_attnums, excluded.since, excluded.on_delete,
                 excluded.replica, now(), NULL, NULL, NULL, NULL)
         RETURNING b.id";
-    let bound = connection.run(
-        BIND,
-        Sees::Now,
-        &[
-            regclass(table),
-            host.name.as_str().into(),
-            mapping.program.into(),
-            key_names.into(),
-            customer.name.into(),
-            amount.name.into(),
-            name_of(&currency).into(),
-            name_of(&paid_at).into(),
-            name_of(&refunded).into(),
-            name_of(&product).into(),
-            attnums.into(),
-            currency_code.into(),
-            mapping.minor_units.into(),
-            mapping.paid_when.into(),
-            condition_names.clone().into(),
-            condition_names.into(),
-            timestamptz(since),
-            mapping.on_delete.into(),
-            mapping.replica.into(),
-        ],
-    );
+    let args = [
+        regclass(table),
+        host.name.as_str().into(),
+        mapping.program.into(),
+        key_names.into(),
+        customer.name.into(),
+        amount.name.into(),
+        name_of(&currency).into(),
+        name_of(&paid_at).into(),
+        name_of(&refunded).into(),
+        name_of(&product).into(),
+        attnums.into(),
+        currency_code.into(),
+        mapping.minor_units.into(),
+        mapping.paid_when.into(),
+        condition_names.clone().into(),
+        condition_names.into(),
+        timestamptz(since),
+        mapping.on_delete.into(),
+        mapping.replica.into(),
+    ];
+    let bound = as_owner(|| connection.run(BIND, Sees::Now, &args));
     let id: i32 = bound.value().unwrap_or_default();
-    host.create_triggers(connection, "affiliate.post_payments()", mapping.replica);
+    lending_triggers(|| {
+        host.create_triggers(connection, "affiliate.post_payments()", mapping.replica);
+    });
     i64::from(id)
 }
 
@@ -208,7 +210,7 @@ fn binding_of(connection: &Connection, table: pg_sys::Oid) -> Option<Before> {
             EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
                 OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id)
         FROM affiliate.binding b WHERE b.payments = $1 FOR UPDATE";
-    let rows = connection.run(FIND, Sees::Now, &[regclass(table)]);
+    let rows = as_owner(|| connection.run(FIND, Sees::Now, &[regclass(table)]));
     Some(Before {
         id: rows.get(0, 0)?,
         key_names: rows.get(0, 1).unwrap_or_default(),
@@ -218,17 +220,17 @@ fn binding_of(connection: &Connection, table: pg_sys::Oid) -> Option<Before> {
 }
 
 #[pg_extern(sql = false)]
-fn affiliate_detach(table: Option<pg_sys::Oid>) {
+fn affiliate_detach(table: Option<pg_sys::Oid>) -> bool {
     let table = required("table", table);
     spi::connect(|connection| {
         let name = table_name(table);
+        let run = |sql, args: &[DatumWithOid]| as_owner(|| connection.run(sql, Sees::Now, args));
+        require_owner(table);
         const DETACH_REFUNDS: &str = "
             UPDATE affiliate.refunds_binding SET detached_at = now() WHERE refunds = $1 AND detached_at IS NULL";
-        if !connection
-            .run(DETACH_REFUNDS, Sees::Now, &[regclass(table)])
-            .is_empty()
-        {
-            return drop_triggers(connection, table);
+        if !run(DETACH_REFUNDS, &[regclass(table)]).is_empty() {
+            drop_triggers(connection, table);
+            return true;
         }
         let Some(binding) = binding_of(connection, table).filter(|binding| !binding.is_detached)
         else {
@@ -239,8 +241,8 @@ fn affiliate_detach(table: Option<pg_sys::Oid>) {
         }
         drop_triggers(connection, table);
         const DETACH: &str = "UPDATE affiliate.binding SET detached_at = now() WHERE id = $1";
-        connection.run(DETACH, Sees::Now, &[binding.id.into()]);
-    });
+        !run(DETACH, &[binding.id.into()]).is_empty()
+    })
 }
 
 fn drop_triggers(connection: &Connection, table: pg_sys::Oid) {

@@ -10,6 +10,7 @@ pub mod fold;
 pub mod host;
 pub mod keys;
 pub mod owner;
+pub mod ownership;
 pub mod pause;
 pub mod payouts;
 pub mod programs;

@@ -197,26 +197,26 @@ fn affiliate_set_payout_threshold(
     program: Option<String>,
     currency: Option<String>,
     new_minimum: Option<AnyNumeric>,
-) {
+) -> Option<AnyElement> {
     let program = required_text("program", program);
     let currency = currency_code(&required_text("currency", currency));
     let new_minimum = new_minimum.map(|value| minimum("minimum", value));
     spi::connect(|connection| {
         require_program(connection, &program);
-        match new_minimum {
+        composite(match new_minimum {
             Some(value) => connection.run(
-                "INSERT INTO affiliate.payout_threshold (program, currency, minimum) VALUES ($1, $2, $3)
-                 ON CONFLICT (program, currency) DO UPDATE SET minimum = excluded.minimum",
+                "INSERT INTO affiliate.payout_threshold AS t (program, currency, minimum) VALUES ($1, $2, $3)
+                 ON CONFLICT (program, currency) DO UPDATE SET minimum = excluded.minimum RETURNING t.*",
                 Sees::Now,
                 &[program.into(), currency.into(), numeric::arg(value)],
             ),
             None => connection.run(
-                "DELETE FROM affiliate.payout_threshold WHERE program = $1 AND currency = $2",
+                "DELETE FROM affiliate.payout_threshold t WHERE program = $1 AND currency = $2 RETURNING t.*",
                 Sees::Now,
                 &[program.into(), currency.into()],
             ),
-        };
-    });
+        })
+    })
 }
 
 #[pg_extern(sql = false)]

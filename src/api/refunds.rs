@@ -6,6 +6,7 @@ use pgrx::{AnyElement, AnyNumeric};
 use rust_decimal::Decimal;
 
 use super::host::Host;
+use super::ownership::{lending_triggers, require_owner};
 use super::referrals::moment;
 use super::{require_short, required, required_text};
 use crate::ledger::audit;
@@ -254,9 +255,11 @@ fn affiliate_attach_refunds(
         .raise();
     }
     let minor_units = minor_units.unwrap_or(binding.minor_units);
+    require_owner(binding.table);
+    require_owner(table);
     spi::connect(|connection| {
         let host = Host::open(table);
-        refuse_bound(connection, &host);
+        as_owner(|| refuse_bound(connection, &host));
         let amount = host.amount_column(&amount, minor_units);
         let refund_key = host.text_column(&refund_key);
         let currency = currency.as_deref().map(|name| host.text_column(name));
@@ -287,23 +290,20 @@ fn affiliate_attach_refunds(
                     excluded.refund_key, excluded.amount, excluded.currency, excluded.attnums, excluded.minor_units,
                     now(), NULL)
             RETURNING f.id";
-        let bound = connection.run(
-            BIND,
-            Sees::Now,
-            &[
-                regclass(table),
-                host.name.as_str().into(),
-                binding.id.into(),
-                key_names.into(),
-                refund_key.name.into(),
-                amount.name.into(),
-                currency.map(|column| column.name).into(),
-                attnums.into(),
-                minor_units.into(),
-            ],
-        );
+        let args = [
+            regclass(table),
+            host.name.as_str().into(),
+            binding.id.into(),
+            key_names.into(),
+            refund_key.name.into(),
+            amount.name.into(),
+            currency.map(|column| column.name).into(),
+            attnums.into(),
+            minor_units.into(),
+        ];
+        let bound = as_owner(|| connection.run(BIND, Sees::Now, &args));
         let id: i32 = bound.value().unwrap_or_default();
-        host.create_triggers(connection, "affiliate.post_refunds()", false);
+        lending_triggers(|| host.create_triggers(connection, "affiliate.post_refunds()", false));
         i64::from(id)
     })
 }

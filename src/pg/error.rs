@@ -110,6 +110,11 @@ pub enum Problem {
     NotPaused {
         table: String,
     },
+    NotTheOwner {
+        table: String,
+        /// `None` if the table is gone.
+        owner: Option<String>,
+    },
     OwnPayments,
     UnusableCondition {
         sql: String,
@@ -393,6 +398,15 @@ impl Problem {
                 "table is not paused".to_owned(),
                 format!("The triggers of {table} post."),
                 "affiliate_reconcile() posts what is missing.",
+            ),
+            Self::NotTheOwner { table, owner } => report(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                "table is somebody else's".to_owned(),
+                match owner {
+                    Some(owner) => format!("{table} belongs to {owner}."),
+                    None => format!("{table} is gone, and nobody owns it."),
+                },
+                "Have its owner, a member of the owner's role or a superuser call this.",
             ),
             Self::OwnPayments => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

@@ -1,4 +1,4 @@
--- Who may do what: nothing is granted to PUBLIC; affiliate_grant() gives one of three kinds of access.
+-- Who may do what: nothing is granted to PUBLIC; affiliate_grant() gives one of four kinds of access.
 CREATE DATABASE regress_privileges;
 \c regress_privileges
 SET timezone = 'UTC';
@@ -8,6 +8,7 @@ CREATE EXTENSION affiliate;
 CREATE ROLE regress_app;
 CREATE ROLE regress_reader;
 CREATE ROLE regress_operator;
+CREATE ROLE regress_admin;
 CREATE ROLE "Regress Payer";
 CREATE ROLE regress_stranger;
 GRANT CREATE ON SCHEMA public TO regress_stranger;
@@ -19,6 +20,7 @@ GRANT USAGE ON SEQUENCE payments_id_seq TO "Regress Payer", regress_app;
 SELECT affiliate_grant('regress_app', 'app');
 SELECT affiliate_grant('regress_reader', access => 'reader');
 SELECT affiliate_grant(role => 'regress_operator', access => 'operator');
+SELECT affiliate_grant('regress_admin', 'admin');
 -- once more does no harm
 SELECT affiliate_grant('regress_app', 'app');
 -- bad input
@@ -36,6 +38,7 @@ SELECT CASE WHEN n.nspname = 'affiliate' THEN 'affiliate.' ELSE '' END || p.pron
     max('x') FILTER (WHERE has_function_privilege('regress_app', p.oid, 'EXECUTE')) AS app,
     max('x') FILTER (WHERE has_function_privilege('regress_reader', p.oid, 'EXECUTE')) AS reader,
     max('x') FILTER (WHERE has_function_privilege('regress_operator', p.oid, 'EXECUTE')) AS operator,
+    max('x') FILTER (WHERE has_function_privilege('regress_admin', p.oid, 'EXECUTE')) AS admin,
     max('x') FILTER (WHERE has_function_privilege('regress_stranger', p.oid, 'EXECUTE')) AS stranger
 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid JOIN pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_extension e ON e.oid = d.refobjid
@@ -201,5 +204,5 @@ SELECT code, total_money_spent, total_commission FROM affiliate_stats('alice');
 
 -- Access can be taken away again, and roles dropped.
 \c regress_privileges
-DROP OWNED BY regress_app, regress_reader, regress_operator, "Regress Payer", regress_stranger;
-DROP ROLE regress_app, regress_reader, regress_operator, "Regress Payer", regress_stranger;
+DROP OWNED BY regress_app, regress_reader, regress_operator, regress_admin, "Regress Payer", regress_stranger;
+DROP ROLE regress_app, regress_reader, regress_operator, regress_admin, "Regress Payer", regress_stranger;

@@ -17,7 +17,9 @@ pub enum Sees {
     /// A new snapshot, as a statement of its own would have: under REPEATABLE READ that is
     /// still the transaction's.
     Now,
-    /// The latest committed state at any isolation level, as foreign keys do.
+    /// The latest committed state at any isolation level, as foreign keys do. Like a statement's
+    /// own snapshot it is taken after the statement's locks: a table that has been rewritten, or
+    /// a row changed, by whom the locks have waited for is seen as it is then.
     Latest,
 }
 
@@ -55,11 +57,21 @@ impl Connection {
             PLANS.with_borrow_mut(|plans| plans.insert(sql.to_owned(), plan));
             plan
         });
-        execute(plan, sees, args)
+        match sees {
+            // where every statement takes a new snapshot, that is the latest state
+            Sees::Latest if !transaction_keeps_its_snapshot() => execute(plan, Sees::Now, args),
+            Sees::Latest => {
+                lock_for(plan);
+                execute(plan, sees, args)
+            }
+            Sees::Caller | Sees::Now => execute(plan, sees, args),
+        }
     }
 
-    /// Runs a statement once.
+    /// Runs a statement once. It can't see the latest state where the transaction keeps a
+    /// snapshot: that takes a plan that is kept.
     pub fn run_once(&self, sql: &str, sees: Sees, args: &[DatumWithOid]) -> Rows {
+        debug_assert!(sees != Sees::Latest);
         let plan = prepare(sql, args, 0);
         let rows = execute(plan, sees, args);
         unsafe {
@@ -99,6 +111,24 @@ fn split(args: &[DatumWithOid]) -> (Vec<pg_sys::Datum>, Vec<c_char>) {
             None => (pg_sys::Datum::null(), b'n' as c_char),
         })
         .unzip()
+}
+
+/// Whether a new snapshot of this transaction would be its first one again.
+fn transaction_keeps_its_snapshot() -> bool {
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
+/// Takes the locks of a kept plan, until the transaction ends. What it takes to run it is then
+/// locked: the server re-makes a plan only when it notices a change, and it notices none where it
+/// locks nothing new.
+fn lock_for(plan: pg_sys::SPIPlanPtr) {
+    unsafe {
+        let owner = pg_sys::CurrentResourceOwner;
+        let cached = pg_sys::SPI_plan_get_cached_plan(plan);
+        if !cached.is_null() {
+            pg_sys::ReleaseCachedPlan(cached, owner);
+        }
+    }
 }
 
 fn execute(plan: pg_sys::SPIPlanPtr, sees: Sees, args: &[DatumWithOid]) -> Rows {

@@ -110,14 +110,21 @@ pub fn forget_everywhere() {
 }
 
 impl Binding {
-    /// The binding of a table or of the partitioned table it belongs to.
+    /// The binding of a table or of the partitioned table it belongs to. Terms that were committed
+    /// before a statement began hold for it: the server has noticed their change when the
+    /// statement locked the indexes that it adds to, which it does anew each time.
     pub fn of(table: pg_sys::Oid) -> Option<Rc<Self>> {
         if let Some(found) = known(|map| map.get(&table).cloned()) {
             return found;
         }
         cache::watch(table);
+        let generation = cache::generation();
         let loaded = as_owner(|| load(table)).map(Rc::new);
-        known(|map| map.insert(table, loaded.clone()));
+        // what has changed since may have been read before it did: good enough for a statement
+        // that runs beside the change, but for none that follows
+        if generation == cache::generation() {
+            known(|map| map.insert(table, loaded.clone()));
+        }
         loaded
     }
 

@@ -1,5 +1,7 @@
 //! Many sessions at once: payments, payout runs and folds, in every isolation level.
 
+#[path = "concurrency/changes_beside.rs"]
+mod changes_beside;
 #[path = "concurrency/payout_runs.rs"]
 mod payout_runs;
 #[path = "concurrency/snapshots.rs"]

@@ -1,6 +1,6 @@
 //! The ledger itself: what it says of a payment.
 
-use pgrx::FromDatum;
+use pgrx::{FromDatum, pg_sys};
 use rust_decimal::Decimal;
 
 use crate::domain::currency::Currency;
@@ -8,7 +8,7 @@ use crate::domain::money;
 use crate::domain::settlement::{Account, Standing};
 use crate::pg::numeric;
 use crate::pg::probe::{Key, Probe};
-use crate::pg::relations::Relations;
+use crate::pg::relations::Layout;
 use crate::pg::text::Text;
 
 /// The columns of affiliate.commission, in their order.
@@ -31,6 +31,32 @@ pub mod column {
     pub const AMOUNT: usize = 16;
     pub const COUNT: usize = 16;
 }
+
+/// affiliate.commission, and the index of a payment's entries.
+pub static LEDGER: Layout = Layout::new(
+    |relations| relations.commission,
+    &[
+        ("posted_at", pg_sys::TIMESTAMPTZOID),
+        ("referral_id", pg_sys::INT8OID),
+        ("affiliate_id", pg_sys::INT4OID),
+        ("epoch", pg_sys::INT4OID),
+        ("binding_id", pg_sys::INT4OID),
+        ("seq", pg_sys::INT4OID),
+        ("matures_on", pg_sys::DATEOID),
+        ("rule", pg_sys::CHAROID),
+        ("payment_key", pg_sys::TEXTOID),
+        ("currency", pg_sys::TEXTOID),
+        ("rate", pg_sys::NUMERICOID),
+        ("base", pg_sys::NUMERICOID),
+        ("refunded", pg_sys::NUMERICOID),
+        ("base_before", pg_sys::NUMERICOID),
+        ("posted_before", pg_sys::NUMERICOID),
+        ("amount", pg_sys::NUMERICOID),
+    ],
+    |relations| relations.commission_key,
+    pg_sys::BTREE_AM_OID,
+    &[column::BINDING_ID as i16, column::PAYMENT_KEY as i16],
+);
 
 /// What the first entry of a payment froze.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +92,8 @@ pub struct Reader {
 
 impl Reader {
     pub fn open() -> Self {
-        let relations = Relations::get();
         Self {
-            probe: Probe::open(
-                relations.commission,
-                relations.commission_key,
-                2,
-                column::COUNT as i16,
-            ),
+            probe: Probe::open(&LEDGER, 2, column::COUNT as i16),
         }
     }
 

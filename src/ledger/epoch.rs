@@ -9,6 +9,7 @@
 
 use pgrx::pg_sys;
 
+use crate::pg::error::Problem;
 use crate::pg::raw;
 use crate::pg::relations::Relations;
 
@@ -28,6 +29,9 @@ pub fn current() -> i32 {
             // the caller's lock on the table keeps the extension, and so the sequence, from
             // being dropped: a lock of its own would only cost time
             let sequence = raw::RelationIdGetRelation(sequence);
+            if sequence.is_null() {
+                return None;
+            }
             let buffer = raw::ReadBuffer(sequence, 0);
             raw::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as _);
             // a sequence is one page with one tuple, whose first column is the last value
@@ -40,8 +44,15 @@ pub fn current() -> i32 {
                 .cast::<i64>();
             raw::UnlockReleaseBuffer(buffer);
             raw::RelationClose(sequence);
-            epoch
+            Some(epoch as i32)
         });
-        epoch as i32
+        // unless it was taken out of the extension
+        epoch.unwrap_or_else(|| {
+            Problem::NotAsInstalled {
+                object: "affiliate.epoch".to_owned(),
+                what: "is missing".to_owned(),
+            }
+            .raise()
+        })
     }
 }

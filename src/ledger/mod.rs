@@ -9,6 +9,7 @@ pub mod columns;
 pub mod condition;
 pub mod entry;
 pub mod epoch;
+pub mod further;
 pub mod insert;
 pub mod on_error;
 pub mod pause;

@@ -10,7 +10,7 @@ use super::row::Row;
 use crate::domain::settlement::Account;
 use crate::pg::memory::Context;
 use crate::pg::probe::{Key, Probe};
-use crate::pg::relations::Relations;
+use crate::pg::relations::Layout;
 use crate::pg::scan;
 use crate::pg::text::{Text, as_bigint};
 
@@ -30,6 +30,23 @@ mod column {
     pub const AFFILIATE_ID: i16 = 4;
     pub const ATTRIBUTED_AT: i16 = 7;
 }
+
+/// affiliate.referral, and the index of customers.
+static REFERRALS: Layout = Layout::new(
+    |relations| relations.referral,
+    &[
+        ("id", pg_sys::INT8OID),
+        ("program", pg_sys::TEXTOID),
+        ("customer", pg_sys::TEXTOID),
+        ("affiliate_id", pg_sys::INT4OID),
+        ("code", pg_sys::TEXTOID),
+        ("source", pg_sys::TEXTOID),
+        ("attributed_at", pg_sys::TIMESTAMPTZOID),
+    ],
+    |relations| relations.referral_probe,
+    pg_sys::HASH_AM_OID,
+    &[column::CUSTOMER],
+);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Referral {
@@ -117,15 +134,8 @@ impl Referrals {
             return None;
         }
         let probe = self.probe.get_or_insert_with(|| {
-            let relations = Relations::get();
-            self.home.with(|| {
-                Probe::open(
-                    relations.referral,
-                    relations.referral_probe,
-                    1,
-                    column::ATTRIBUTED_AT,
-                )
-            })
+            self.home
+                .with(|| Probe::open(&REFERRALS, 1, column::ATTRIBUTED_AT))
         });
         let mut is_row = probe.seek([Key::hashed_text(1, customer)]);
         while is_row {
@@ -153,7 +163,7 @@ impl Referrals {
             .column()
             .is_some_and(|c| c.to_text.is_integer());
         self.knows_all = scan::each(
-            Relations::get().referral,
+            &REFERRALS,
             column::ATTRIBUTED_AT,
             |pages| {
                 let expected = i64::from(pages) * REFERRALS_PER_PAGE;

@@ -12,7 +12,7 @@ use crate::domain::money;
 use crate::pg::args::regclass;
 use crate::pg::numeric::{self, Unfit};
 use crate::pg::probe::{Key, Probe};
-use crate::pg::relations::Relations;
+use crate::pg::relations::Layout;
 use crate::pg::spi::{self, Rows, Sees};
 use crate::pg::text::{Text, attribute};
 
@@ -185,11 +185,27 @@ impl RefundsTable {
 }
 
 mod column {
-    pub const BINDING: i16 = 2;
+    pub const BINDING_ID: i16 = 2;
     pub const PAYMENT_KEY: i16 = 3;
     pub const KIND: i16 = 4;
     pub const AMOUNT: i16 = 6;
 }
+
+/// affiliate.refund, and the index of a payment's refunds.
+static REFUNDS: Layout = Layout::new(
+    |relations| relations.refund,
+    &[
+        ("id", pg_sys::INT8OID),
+        ("binding_id", pg_sys::INT4OID),
+        ("payment_key", pg_sys::TEXTOID),
+        ("kind", pg_sys::TEXTOID),
+        ("refund_key", pg_sys::TEXTOID),
+        ("amount", pg_sys::NUMERICOID),
+    ],
+    |relations| relations.refund_payment,
+    pg_sys::HASH_AM_OID,
+    &[column::PAYMENT_KEY],
+);
 
 /// Sums up recorded refunds.
 pub struct Recorded {
@@ -198,14 +214,8 @@ pub struct Recorded {
 
 impl Recorded {
     pub fn open() -> Self {
-        let relations = Relations::get();
         Self {
-            probe: Probe::open(
-                relations.refund,
-                relations.refund_payment,
-                1,
-                column::AMOUNT,
-            ),
+            probe: Probe::open(&REFUNDS, 1, column::AMOUNT),
         }
     }
 
@@ -248,7 +258,7 @@ impl Recorded {
         loop {
             let of: Option<&str> =
                 unsafe { FromDatum::from_datum(self.probe.get(column::PAYMENT_KEY), false) };
-            let is_of_binding = self.probe.get(column::BINDING).value() as i32 == binding_id;
+            let is_of_binding = self.probe.get(column::BINDING_ID).value() as i32 == binding_id;
             if is_of_binding && of == Some(key) {
                 return true;
             }

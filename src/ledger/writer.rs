@@ -6,15 +6,16 @@
 )]
 
 use pgrx::pg_sys;
+use rustc_hash::FxHashSet;
 
-use super::book::{Terms, column};
+use super::book::{LEDGER, Reader, Terms, column};
 use super::epoch;
+use super::further::Further;
 use crate::domain::money;
 use crate::domain::settlement::{Account, Posting};
 use crate::pg::memory::Context;
 use crate::pg::numeric::Numeric;
 use crate::pg::raw;
-use crate::pg::relations::Relations;
 use crate::pg::slot::Slot;
 use crate::pg::text::Text;
 use crate::pg::zone;
@@ -27,8 +28,10 @@ const RULE_RATE: u8 = b'r';
 pub enum Duplicates {
     /// The unique key of the ledger raises an error.
     Fail,
-    /// It is deleted again, as if it had never been there: that there are no entries yet is true
-    /// for all but very few inserted payments, and asking first would cost all of them.
+    /// It is taken back, as if it had never been there: that there are no entries yet is true
+    /// for all but very few inserted payments, and asking first would cost all of them. But where
+    /// changes of the ledger are decoded they are asked first: a subscriber would be sent the
+    /// entry before its deletion, and stop at the duplicate key.
     TakeBack,
 }
 
@@ -40,7 +43,10 @@ pub struct Writer {
     ledger: pg_sys::Relation,
     executor: *mut pg_sys::EState,
     target: *mut pg_sys::ResultRelInfo,
-    duplicates: Duplicates,
+    takes_back: bool,
+    /// Asks for entries that are there already, instead of taking back.
+    reader: Option<Reader>,
+    further: Option<Further>,
     /// The entries of a batch, and slots for at least as many.
     entries: Vec<Entry>,
     slots: Vec<Slot>,
@@ -112,11 +118,10 @@ impl Writer {
     const BATCH: usize = 500;
 
     pub fn open(duplicates: Duplicates) -> Self {
-        let relation = Relations::get().commission;
         unsafe {
             // lock first, epoch second; the lock is kept until the transaction ends
-            let (ledger, executor, target, memory) = raw::guarded(|| {
-                let ledger = raw::table_open(relation, pg_sys::RowExclusiveLock as _);
+            let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+            let (ledger, executor, target, memory) = LEDGER.open(lock, |ledger, _| {
                 let executor = raw::CreateExecutorState();
                 let size = size_of::<pg_sys::ResultRelInfo>();
                 let target = raw::MemoryContextAllocZero((*executor).es_query_cxt, size)
@@ -130,12 +135,16 @@ impl Writer {
                 (ledger, executor, target, (*context).ecxt_per_tuple_memory)
             });
             let epoch = epoch::current();
+            let takes_back = duplicates == Duplicates::TakeBack;
+            let asks_first = takes_back && is_decoded(ledger);
             Self {
                 home: Context::current(),
                 ledger,
                 executor,
                 target,
-                duplicates,
+                takes_back: takes_back && !asks_first,
+                reader: asks_first.then(Reader::open),
+                further: Further::of(ledger, executor, target),
                 entries: Vec::new(),
                 slots: Vec::new(),
                 memory: Context::of_server(memory),
@@ -163,6 +172,7 @@ impl Writer {
     }
 
     fn flush(&mut self) {
+        self.leave_out_what_is_there();
         if self.entries.is_empty() {
             return;
         }
@@ -170,15 +180,18 @@ impl Writer {
             self.fill_slots();
             let (ledger, executor, target) = (self.ledger, self.executor, self.target);
             let (slots, count) = (self.slots.as_mut_ptr(), self.entries.len());
-            let takes_back = self.duplicates == Duplicates::TakeBack;
+            let takes_back = self.takes_back;
+            let is_complete = self.further.is_some();
             let mut duplicates = [0u64; Self::BATCH.div_ceil(64)];
             let found = &mut duplicates;
             self.memory.with(|| {
                 raw::guarded(|| {
                     for n in 0..count {
                         let slot = *slots.add(n);
-                        raw::clear(slot);
-                        raw::ExecStoreVirtualTuple(slot);
+                        if !is_complete {
+                            raw::clear(slot);
+                            raw::ExecStoreVirtualTuple(slot);
+                        }
                         raw::ExecConstraints(target, slot, executor);
                     }
                     let command = raw::GetCurrentCommandId(true);
@@ -200,6 +213,26 @@ impl Writer {
         }
     }
 
+    /// Leaves entries out of the batch whose number the ledger has already, or an entry before
+    /// them, where that is asked first.
+    fn leave_out_what_is_there(&mut self) {
+        let Some(reader) = &mut self.reader else {
+            return;
+        };
+        let mut seen = FxHashSet::default();
+        let taken_back = &mut self.taken_back;
+        self.entries.retain(|entry| {
+            let key = entry.payment_key.to_owned();
+            let is_there = reader.has_entries(entry.binding_id, &key) || seen.contains(&key);
+            if is_there {
+                taken_back.push(key);
+            } else {
+                seen.insert(key);
+            }
+            !is_there
+        });
+    }
+
     unsafe fn fill_slots(&mut self) {
         let virtual_slot = &raw const pg_sys::TTSOpsVirtual;
         for (n, entry) in self.entries.iter().enumerate() {
@@ -214,6 +247,10 @@ impl Writer {
                 std::slice::from_raw_parts_mut((*slot).tts_isnull, column::COUNT).fill(false);
                 entry.fill(row, self.now, self.epoch);
             }
+        }
+        if let Some(further) = &self.further {
+            let slots = &self.slots[..self.entries.len()];
+            self.memory.with(|| unsafe { further.complete(slots) });
         }
     }
 
@@ -240,15 +277,28 @@ impl Writer {
                 for n in 0..count {
                     raw::ExecDropSingleTupleTableSlot(*slots.add(n));
                 }
-                // the locks stay until the transaction ends, as those of the executor do
+                // unlike the executor it keeps their locks until the transaction ends: to release
+                // them one by one takes longer, and the lock of the table holds as much
                 for n in 0..(*target).ri_NumIndices as usize {
-                    raw::index_close(*(*target).ri_IndexRelationDescs.add(n), pg_sys::NoLock as _);
+                    let index = *(*target).ri_IndexRelationDescs.add(n);
+                    #[cfg(any(feature = "pg17", feature = "pg18"))]
+                    raw::index_insert_cleanup(index, *(*target).ri_IndexRelationInfo.add(n));
+                    raw::index_close(index, pg_sys::NoLock as _);
                 }
                 raw::FreeExecutorState(executor);
                 raw::table_close(ledger, pg_sys::NoLock as _);
             });
         }
         self.taken_back
+    }
+}
+
+/// Whether changes of a table are written for logical decoding (`RelationIsLogicallyLogged` of
+/// `utils/rel.h`).
+unsafe fn is_decoded(table: pg_sys::Relation) -> bool {
+    unsafe {
+        pg_sys::wal_level >= pg_sys::WalLevel::WAL_LEVEL_LOGICAL as i32
+            && (*(*table).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_PERMANENT as i8
     }
 }
 

@@ -148,6 +148,11 @@ pub enum Problem {
         what: &'static str,
     },
     NotInstalled,
+    /// `what` goes on from the name of the object.
+    NotAsInstalled {
+        object: String,
+        what: String,
+    },
     UnknownPaymentKey {
         key: String,
     },
@@ -483,6 +488,12 @@ impl Problem {
                 "the extension is not installed in this database".to_owned(),
                 "Its tables are not there.".to_owned(),
                 "Run CREATE EXTENSION affiliate.",
+            ),
+            Self::NotAsInstalled { object, what } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "an object of the extension was changed".to_owned(),
+                format!("{object} {what}."),
+                "Undo the change. Tables of the extension may get further columns, if these can be NULL or have a default.",
             ),
             Self::UnknownPaymentKey { key } => report(
                 Code::ERRCODE_INVALID_TEXT_REPRESENTATION,

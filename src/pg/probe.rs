@@ -7,8 +7,11 @@
 
 use pgrx::pg_sys;
 
+use super::error::Problem;
 use super::memory::Context;
+use super::names::table_name;
 use super::raw;
+use super::relations::Layout;
 use super::text::Text;
 
 /// An open heap and index.
@@ -69,14 +72,13 @@ impl Key {
 const MAX_KEYS: usize = 2;
 
 impl Probe {
-    /// For probes with so many keys, whose rows are read up to an attribute.
-    pub fn open(heap: pg_sys::Oid, index: pg_sys::Oid, keys: usize, attributes: i16) -> Self {
+    /// For probes of a table's index with so many keys, whose rows are read up to an attribute.
+    pub fn open(layout: &Layout, keys: usize, attributes: i16) -> Self {
         // kept until the transaction ends, as those of a statement are
         let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
         let home = Context::current();
         let (heap, index, scan) = unsafe {
-            raw::guarded(|| {
-                let heap = raw::table_open(heap, lock);
+            layout.open(lock, |heap, index| {
                 let index = raw::index_open(index, lock);
                 let snapshot = &raw mut pg_sys::SnapshotSelfData;
                 #[cfg(not(feature = "pg18"))]
@@ -162,8 +164,27 @@ impl Probe {
     /// An attribute of the current row that is never NULL.
     pub fn get(&self, attnum: i16) -> pg_sys::Datum {
         debug_assert!(attnum <= self.attributes);
-        unsafe { *(*self.slot).tts_values.add(attnum as usize - 1) }
+        let at = attnum as usize - 1;
+        unsafe {
+            if *(*self.slot).tts_isnull.add(at) {
+                holds_null(self.heap, attnum);
+            }
+            *(*self.slot).tts_values.add(at)
+        }
     }
+}
+
+/// Raises the error of a row of a table of ours that has NULL where it must not.
+///
+/// # Safety
+/// The table must be open.
+#[cold]
+pub unsafe fn holds_null(table: pg_sys::Relation, attnum: i16) -> ! {
+    Problem::NotAsInstalled {
+        object: table_name(unsafe { (*table).rd_id }),
+        what: format!("has a row with NULL in column number {attnum}"),
+    }
+    .raise()
 }
 
 impl Drop for Probe {

@@ -96,6 +96,14 @@ unsafe extern "C-unwind" {
         slot: *mut TupleTableSlot,
         executor: *mut EState,
     );
+    pub fn ExecComputeStoredGenerated(
+        target: *mut ResultRelInfo,
+        executor: *mut EState,
+        slot: *mut TupleTableSlot,
+        command: pgrx::pg_sys::CmdType::Type,
+    );
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    pub fn index_insert_cleanup(index: Relation, info: *mut pgrx::pg_sys::IndexInfo);
     pub fn heap_multi_insert(
         relation: Relation,
         slots: *mut *mut TupleTableSlot,

@@ -3,19 +3,21 @@
 
 use pgrx::pg_sys;
 
+use super::probe::holds_null;
 use super::raw;
+use super::relations::Layout;
 
 /// Calls `row` for each row of a table, with a function that reads one of its first `attributes`
 /// attributes, which must not be NULL, if `worth_it` says so to the number of pages of the table.
 /// Returns what that said.
 pub fn each(
-    table: pg_sys::Oid,
+    layout: &Layout,
     attributes: i16,
     worth_it: impl FnOnce(u32) -> bool,
     mut row: impl FnMut(&dyn Fn(i16) -> pg_sys::Datum),
 ) -> bool {
     unsafe {
-        let heap = pg_sys::table_open(table, pg_sys::AccessShareLock as _);
+        let heap = layout.open(pg_sys::AccessShareLock as _, |heap, _| heap);
         let pages = pg_sys::RelationGetNumberOfBlocksInFork(heap, pg_sys::ForkNumber::MAIN_FORKNUM);
         let is_worth_it = worth_it(pages);
         if is_worth_it {
@@ -43,7 +45,13 @@ pub fn each(
                 })
             };
             while next() {
-                row(&|attnum| *(*slot).tts_values.add(attnum as usize - 1));
+                row(&|attnum| {
+                    let at = attnum as usize - 1;
+                    if *(*slot).tts_isnull.add(at) {
+                        holds_null(heap, attnum);
+                    }
+                    *(*slot).tts_values.add(at)
+                });
             }
             pg_sys::systable_endscan(scan);
             pg_sys::ExecDropSingleTupleTableSlot(slot);

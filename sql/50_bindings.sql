@@ -7,6 +7,7 @@ CREATE TABLE affiliate.binding (
     table_name       text NOT NULL,
     program          text COLLATE "C" NOT NULL,
     payment_key      text[] NOT NULL,
+    key_types        text[] NOT NULL DEFAULT '{}',
     customer         text NOT NULL,
     amount           text NOT NULL,
     currency         text,
@@ -38,6 +39,7 @@ COMMENT ON COLUMN affiliate.binding.table_oid IS 'Its OID when attnums was writt
 COMMENT ON COLUMN affiliate.binding.table_name IS 'Its qualified name when it was attached, for when it has been dropped';
 COMMENT ON COLUMN affiliate.binding.attnums IS 'Attribute numbers of customer, amount, currency, paid_at, refunded and product, 0 where there is none, then those of the key';
 COMMENT ON COLUMN affiliate.binding.payment_key IS 'Column names of the key, in its order';
+COMMENT ON COLUMN affiliate.binding.key_types IS 'Types of the key''s columns by which the ledger knows its payments: while they are those of the table, so are the texts of the keys';
 COMMENT ON COLUMN affiliate.binding.currency_code IS 'ISO 4217 code of every row where no column holds it';
 COMMENT ON COLUMN affiliate.binding.minor_units IS 'Whether amounts are integers in the minor unit (cents)';
 COMMENT ON COLUMN affiliate.binding.paid_when IS 'SQL condition over the row; its columns are written with the names in paid_when_columns';
@@ -74,12 +76,27 @@ AS $$
 $$;
 COMMENT ON FUNCTION affiliate.attribute_names(regclass, smallint[]) IS 'The names of columns, NULL for none';
 
+CREATE FUNCTION affiliate.key_types(relation regclass, names text[], numbers smallint[], numbered oid) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(array_agg(coalesce(format_type(a.atttypid, a.atttypmod), '') ORDER BY m.n), '{}')
+    FROM unnest(names, numbers) WITH ORDINALITY AS m (name, number, n)
+        LEFT JOIN pg_attribute a ON a.attrelid = relation AND NOT a.attisdropped
+            AND CASE WHEN relation = numbered THEN a.attnum = m.number ELSE a.attname = m.name END
+$$;
+COMMENT ON FUNCTION affiliate.key_types(regclass, text[], smallint[], oid)
+    IS 'The types of columns, by their attribute numbers in the table for which these were written, else by name; empty for none';
+
 CREATE FUNCTION affiliate.number_columns() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.table_oid := NEW.payments;
     NEW.attnums := affiliate.attribute_numbers(NEW.payments, ARRAY[NEW.customer, NEW.amount, NEW.currency,
         NEW.paid_at, NEW.refunded, NEW.product] || NEW.payment_key);
+    -- a restored binding has the types of its time
+    IF NEW.key_types = '{}' THEN
+        NEW.key_types := affiliate.key_types(NEW.payments, NEW.payment_key, NEW.attnums[7:], NEW.table_oid);
+    END IF;
     NEW.paid_when_attnums := affiliate.attribute_numbers(NEW.payments, NEW.paid_when_mapped);
     RETURN NEW;
 END

@@ -80,6 +80,19 @@ COMMENT ON INDEX affiliate.refunds_binding_refunds IS 'A table is bound once';
 COMMENT ON INDEX affiliate.refunds_binding_payments IS 'A payments table has one table of refunds';
 COMMENT ON SEQUENCE affiliate.refunds_binding_id_seq IS 'Numbers attached tables of refunds';
 
+CREATE TABLE affiliate.refund_spelling (
+    binding_id  integer NOT NULL,
+    payment_key text COLLATE "C" NOT NULL,
+    spelling    text COLLATE "C" NOT NULL,
+    PRIMARY KEY (binding_id, spelling)
+);
+CREATE INDEX refund_spelling_payment ON affiliate.refund_spelling (binding_id, payment_key);
+COMMENT ON TABLE affiliate.refund_spelling IS
+    'Keys of payments that an attached table of refunds spells otherwise than the payment''s row does, such as a uuid in upper case';
+COMMENT ON COLUMN affiliate.refund_spelling.payment_key IS 'The key as the row of the payment has it, or would have it';
+COMMENT ON COLUMN affiliate.refund_spelling.spelling IS 'The key as refunds have it';
+COMMENT ON INDEX affiliate.refund_spelling_payment IS 'The spellings of a payment''s key';
+
 CREATE FUNCTION affiliate.number_refund_columns() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

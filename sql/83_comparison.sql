@@ -1,23 +1,5 @@
 -- The comparison of payments with the ledger.
 
-CREATE FUNCTION affiliate.as_bigint(key text) RETURNS bigint
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'as_bigint_wrapper';
-COMMENT ON FUNCTION affiliate.as_bigint(text)
-    IS 'The integer whose text a key is, NULL if it is not exactly that: joins entries and referrals with columns of integers';
-
-CREATE FUNCTION affiliate.agrees(
-    payments oid, attnums smallint[], referral_id bigint, affiliate_id integer, attributed_at timestamptz,
-    seq integer, entry_referral_id bigint, entry_affiliate_id integer, currency text, rate numeric, base numeric,
-    refunded numeric, posted_before numeric, amount numeric, matures_on date, VARIADIC "row" "any"
-) RETURNS boolean
-LANGUAGE c STABLE
-AS 'MODULE_PATHNAME', 'agrees_wrapper';
-COMMENT ON FUNCTION affiliate.agrees(
-    oid, smallint[], bigint, integer, timestamptz, integer, bigint, integer, text, numeric, numeric, numeric,
-    numeric, numeric, date, "any")
-    IS 'Whether the only entry of a payment, or that it has none, is what the columns of its row say; false where that takes a closer look';
-
 CREATE FUNCTION affiliate.is_sound(
     seq integer, rule "char", rate numeric, base numeric, refunded numeric, base_before numeric,
     posted_before numeric, amount numeric, currency text

@@ -53,3 +53,17 @@ CREATE EVENT TRIGGER affiliate_protect_ledger ON ddl_command_start
 ALTER EVENT TRIGGER affiliate_protect_ledger ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER affiliate_protect_ledger
     IS 'Refuses to drop the extension while the ledger has entries, unless affiliate.allow_drop is on';
+
+-- ALTER TABLE may change the texts of a bound table's keys.
+CREATE FUNCTION affiliate.follow_key_types() RETURNS event_trigger
+LANGUAGE c SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'follow_key_types';
+COMMENT ON FUNCTION affiliate.follow_key_types()
+    IS 'Takes the ledger along to the new texts of payment keys when the type of their column has changed';
+
+CREATE EVENT TRIGGER affiliate_follow_key_types ON ddl_command_end
+    WHEN TAG IN ('ALTER TABLE')
+    EXECUTE FUNCTION affiliate.follow_key_types();
+ALTER EVENT TRIGGER affiliate_follow_key_types ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER affiliate_follow_key_types
+    IS 'Takes the ledger along to the new texts of payment keys when the type of their column has changed';

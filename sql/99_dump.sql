@@ -34,3 +34,4 @@ SELECT pg_extension_config_dump('affiliate.refund', '');
 SELECT pg_extension_config_dump('affiliate.refund_id_seq', '');
 SELECT pg_extension_config_dump('affiliate.refunds_binding', '');
 SELECT pg_extension_config_dump('affiliate.refunds_binding_id_seq', '');
+SELECT pg_extension_config_dump('affiliate.refund_spelling', '');

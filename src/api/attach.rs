@@ -159,10 +159,11 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
             paid_when_mapped, since, on_delete, replica)
         VALUES ($1, $1::oid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT (payments) DO UPDATE SET
-            (table_oid, table_name, program, payment_key, customer, amount, currency, paid_at, refunded, product,
+            (table_oid, table_name, program, payment_key, key_types, customer, amount, currency, paid_at, refunded, product,
                 attnums, currency_code, minor_units, paid_when, paid_when_columns, paid_when_mapped, paid_when_attnums, since,
                 on_delete, replica, attached_at, detached_at, paused_at, paused_because, paused_by)
-            = (excluded.table_oid, excluded.table_name, excluded.program, excluded.payment_key, excluded.customer,
+            = (excluded.table_oid, excluded.table_name, excluded.program, excluded.payment_key,
+                CASE WHEN b.payment_key = excluded.payment_key THEN b.key_types ELSE excluded.key_types END, excluded.customer,
                 excluded.amount, excluded.currency, excluded.paid_at, excluded.refunded, excluded.product,
                 excluded.attnums, excluded.currency_code, excluded.minor_units, excluded.paid_when,
                 excluded.paid_when_columns, excluded.paid_when_mapped, excluded.paid_when_attnums, excluded.since, excluded.on_delete,

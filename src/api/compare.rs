@@ -14,10 +14,9 @@ use super::reconcile::bound_tables;
 use super::{raw_function, return_rows};
 use crate::ledger::audit::{self, Difference};
 use crate::ledger::binding::Binding;
-use crate::ledger::{agrees, entry};
+use crate::ledger::entry;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Sees};
-use crate::pg::text::{as_bigint, bytes};
 
 /// How a bound table and the ledger differ.
 pub struct Compared {
@@ -29,7 +28,7 @@ pub struct Compared {
 /// The payments that differ in one way.
 struct Found {
     count: i64,
-    /// The first of them.
+    /// The first of them in the order of the alphabet.
     sample: String,
 }
 
@@ -51,18 +50,24 @@ pub fn compare_all() -> Vec<Compared> {
         .filter_map(Binding::of)
         .map(|binding| {
             let mut found: HashMap<Difference, Found> = HashMap::new();
-            audit::differences(&binding, |_, difference, key_columns| {
-                let sample = || {
-                    let key = binding.key_text(key_columns.to_vec());
-                    format!("binding {}, payment {key}", binding.id)
-                };
+            // what the owner of one table has done to it must not hide what is wrong with others
+            let compared = audit::differences(&binding, |_, difference, key_columns| {
+                let key = binding.key_text(key_columns.to_vec());
+                let sample = format!("binding {}, payment {key}", binding.id);
                 let found = found.entry(difference).or_insert_with(|| Found {
                     count: 0,
-                    sample: sample(),
+                    sample: sample.clone(),
                 });
                 found.count += 1;
+                found.sample = sample.min(std::mem::take(&mut found.sample));
                 ControlFlow::Continue(())
             });
+            if let Err(why) = compared {
+                found.entry(Difference::Unposted).or_insert_with(|| Found {
+                    count: 1,
+                    sample: format!("binding {}: the table can't be read: {why}", binding.id),
+                });
+            }
             Compared {
                 table: binding.table,
                 binding_id: binding.id,
@@ -107,17 +112,3 @@ raw_function!(
     pg_finfo_is_sound_wrapper,
     |fcinfo| unsafe { entry::is_sound(fcinfo).into() }
 );
-
-raw_function!(agrees_wrapper, pg_finfo_agrees_wrapper, |fcinfo| unsafe {
-    agrees::agrees(fcinfo).into()
-});
-
-raw_function!(as_bigint_wrapper, pg_finfo_as_bigint_wrapper, |fcinfo| {
-    unsafe {
-        let args = (*fcinfo).args.as_slice(1);
-        match as_bigint(bytes(args[0].value)) {
-            Some(value) => value.into(),
-            None => pgrx::fcinfo::pg_return_null(fcinfo),
-        }
-    }
-});

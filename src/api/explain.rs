@@ -9,11 +9,11 @@ use pgrx::prelude::*;
 use pgrx::{AnyElement, JsonB};
 use serde::Serialize;
 
-use super::refunds::{bound, canonical_key};
+use super::refunds::{asked, bound, malformed};
 use crate::domain::fault::Fault;
 use crate::domain::money;
 use crate::ledger::binding::Binding;
-use crate::ledger::settle::{Settler, Verdict};
+use crate::ledger::settle::{Judged, Settler, Verdict};
 use crate::pg::names::table_name;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Connection, Sees};
@@ -94,9 +94,13 @@ fn affiliate_explain(payments: Option<pg_sys::Oid>, payment_key: Option<AnyEleme
 }
 
 fn explain(binding: &Rc<Binding>, payment_key: &str) -> Explanation {
-    let key_columns = canonical_key(binding, payment_key);
-    let key = binding.key_text(key_columns.clone());
-    let (verdict, customer) = Settler::new(Rc::clone(binding)).judge(&key_columns);
+    let judged = Settler::new(Rc::clone(binding)).judge(&asked(binding, payment_key));
+    let Judged {
+        verdict,
+        key_columns,
+        customer,
+    } = judged.unwrap_or_else(|| malformed(payment_key));
+    let key = binding.key_text(key_columns);
     spi::connect(|connection| {
         let referral = customer
             .as_deref()

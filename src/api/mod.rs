@@ -8,6 +8,7 @@ pub mod explain;
 pub mod figures;
 pub mod fold;
 pub mod host;
+pub mod key_types;
 pub mod keys;
 pub mod owner;
 pub mod ownership;

@@ -60,18 +60,20 @@ fn hand_over(connection: &Connection, role: pg_sys::Oid) -> i64 {
     connection.run_once(LOCK, Sees::Now, &[]);
     let former = former_owner(connection);
 
+    // whoever owns the ledger has its rights all the time: ALTER TABLE has event triggers
+    let rights = texts(connection, TO_GRANT, role);
+    if !installed_extension {
+        for right in &rights {
+            run(format!("GRANT {right} TO {}", quote_ident(&name)));
+        }
+    }
     let objects = texts(connection, TO_HAND_OVER, role);
     for object in &objects {
         run(format!("ALTER {object} OWNER TO {}", quote_ident(&name)));
     }
-
-    let rights = texts(connection, TO_GRANT, role);
-    for right in &rights {
-        if let Some(former) = former.as_ref().filter(|former| **former != name) {
-            run(format!("REVOKE {right} FROM {}", quote_ident(former)));
-        }
-        if !installed_extension {
-            run(format!("GRANT {right} TO {}", quote_ident(&name)));
+    if let Some(former) = former.filter(|former| *former != name) {
+        for right in &rights {
+            run(format!("REVOKE {right} FROM {}", quote_ident(&former)));
         }
     }
 

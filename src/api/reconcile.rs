@@ -12,9 +12,12 @@ use super::{argument, raw_function, return_rows};
 use crate::ledger::audit::{self, Difference};
 use crate::ledger::backfill::{self, Window};
 use crate::ledger::binding::Binding;
-use crate::ledger::on_error;
 use crate::ledger::settle::{Counts, Effect, Options, Settler};
+use crate::ledger::{on_error, refunds, respell};
+use crate::pg::error::Problem;
+use crate::pg::names::table_name;
 use crate::pg::rights::as_owner;
+use crate::pg::snapshot;
 use crate::pg::spi::{self, Sees};
 
 /// # Safety
@@ -47,7 +50,12 @@ raw_function!(
             until: moment(2),
         };
         let mut counts = Counts::default();
-        as_owner(|| backfill::post_missing(&binding, window, i64::MAX, &mut counts));
+        as_owner(|| {
+            let binding = respell::up_to_date(binding);
+            let posted = learn_spellings(&binding, &mut counts)
+                .and_then(|()| backfill::post_missing(&binding, window, i64::MAX, &mut counts));
+            posted.unwrap_or_else(|why| unreadable(&binding, why));
+        });
         unsafe { return_counts(fcinfo, counts) };
         pg_sys::Datum::null()
     }
@@ -64,8 +72,13 @@ raw_function!(
             advisory_lock(RECONCILE_LOCK);
             for table in bound_tables() {
                 // what is paused is left alone by all but affiliate_resume()
-                if let Some(binding) = Binding::of(table).filter(|binding| !binding.is_paused) {
-                    reconcile(&binding, limit, &mut counts);
+                let Some(binding) = Binding::of(table).filter(|binding| !binding.is_paused) else {
+                    continue;
+                };
+                let binding = respell::up_to_date(binding);
+                // what the owner of one table has done to it must not keep the others waiting
+                if let Err(why) = reconcile(&binding, limit, &mut counts) {
+                    pgrx::warning!("{} can't be read: {why}", table_name(table));
                 }
             }
             settle_waiting();
@@ -89,11 +102,19 @@ pub fn bound_tables() -> Vec<pg_sys::Oid> {
 /// Missing payments up to which each is settled by itself; more are posted as a back-fill does.
 const FEW: usize = 1000;
 
-/// Settles every payment of a table whose ledger is not what its row says.
-pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
-    if !settle_differences(binding, limit, FEW, counts) {
-        backfill::post_missing(binding, Window::default(), limit, counts);
-        settle_differences(binding, limit, usize::MAX, counts);
+/// Raises an error for a table that can't be read.
+pub fn unreadable(binding: &Binding, why: String) -> ! {
+    let table = table_name(binding.table);
+    Problem::UnreadableTable { table, why }.raise()
+}
+
+/// Settles every payment of a table whose ledger is not what its row says. An error says why the
+/// table can't be read.
+pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) -> Result<(), String> {
+    learn_spellings(binding, counts)?;
+    if !settle_differences(binding, limit, FEW, counts)? {
+        backfill::post_missing(binding, Window::default(), limit, counts)?;
+        settle_differences(binding, limit, usize::MAX, counts)?;
     }
     let mut settler = Settler::new(Rc::clone(binding));
     const QUARANTINED: &str = "SELECT payment_key FROM affiliate.quarantine WHERE binding_id = $1 AND resolved_at IS NULL ORDER BY id";
@@ -101,11 +122,25 @@ pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
         let rows = connection.run(QUARANTINED, Sees::Now, &[binding.id.into()]);
         for row in 0..rows.len() {
             let key: Option<String> = rows.get(row, 0);
-            if let Some(key_columns) = key.and_then(|key| audit::key_columns(binding, &key)) {
+            if let Some(key_columns) = key.and_then(|key| binding.key_columns(&key)) {
                 counts.add(settle(&mut settler, binding, &key_columns));
             }
         }
     });
+    Ok(())
+}
+
+/// Settles payments whose refunds are spelled in a way that no trigger has noticed.
+fn learn_spellings(binding: &Rc<Binding>, counts: &mut Counts) -> Result<(), String> {
+    let mut settler = Settler::new(Rc::clone(binding));
+    snapshot::with_latest(|| {
+        audit::misspelled(binding, &mut settler, |settler, own, asked| {
+            let text = |key: &[String]| binding.key_text(key.to_vec());
+            refunds::remember_spelling(binding, &text(own), &text(asked));
+            counts.add(settle(settler, binding, own));
+            ControlFlow::Continue(())
+        })
+    })
 }
 
 /// Settles a payment; one that can't be goes to quarantine, or stays there, if errors do that.
@@ -122,7 +157,12 @@ fn settle(settler: &mut Settler, binding: &Rc<Binding>, key_columns: &[String]) 
 }
 
 /// Settles the payments that differ. False if it broke off, as more than so many had no entries.
-fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mut Counts) -> bool {
+fn settle_differences(
+    binding: &Rc<Binding>,
+    limit: i64,
+    few: usize,
+    counts: &mut Counts,
+) -> Result<bool, String> {
     let mut missing = 0;
     audit::differences(binding, |settler, difference, key_columns| {
         if counts.posted + counts.reversed >= limit {
@@ -134,6 +174,6 @@ fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mu
         }
         counts.add(settle(settler, binding, key_columns));
         ControlFlow::Continue(())
-    });
-    missing <= few
+    })?;
+    Ok(missing <= few)
 }

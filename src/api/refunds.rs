@@ -5,13 +5,13 @@ use pgrx::prelude::*;
 use pgrx::{AnyElement, AnyNumeric};
 use rust_decimal::Decimal;
 
-use super::host::Host;
+use super::host::{self, Host};
 use super::ownership::{lending_triggers, require_owner};
 use super::referrals::moment;
 use super::{require_short, required, required_text};
-use crate::ledger::audit;
-use crate::ledger::binding::{Binding, forget_everywhere};
+use crate::ledger::binding::{Binding, Resolver, forget_everywhere};
 use crate::ledger::settle::{Options, Settler};
+use crate::ledger::{respell, spelling};
 use crate::pg::args::{regclass, timestamptz};
 use crate::pg::error::Problem;
 use crate::pg::names::{table_name, type_name};
@@ -32,27 +32,15 @@ pub fn bound(table: Option<pg_sys::Oid>) -> std::rc::Rc<Binding> {
     }
 }
 
-/// The texts of the key's columns, in the form in which the ledger has them.
-pub fn canonical_key(binding: &Binding, key: &str) -> Vec<String> {
-    let columns = audit::key_columns(binding, key)
-        .filter(|columns| columns.len() == binding.columns.key.len())
-        .unwrap_or_else(|| {
-            Problem::UnknownPaymentKey {
-                key: key.to_owned(),
-            }
-            .raise()
-        });
-    spi::connect(|connection| {
-        columns
-            .iter()
-            .zip(&binding.columns.key)
-            .map(|(text, column)| {
-                let sql = format!("SELECT $1::{}::text", type_name(column.type_oid));
-                let rows = connection.run(&sql, Sees::Now, &[text.as_str().into()]);
-                rows.value::<String>().unwrap_or_default()
-            })
-            .collect()
-    })
+/// The texts of the columns of a key; an error if it is malformed.
+pub fn asked(binding: &Binding, key: &str) -> Vec<String> {
+    binding.key_columns(key).unwrap_or_else(|| malformed(key))
+}
+
+/// Refuses what is no key of the table.
+pub fn malformed(key: &str) -> ! {
+    let key = key.to_owned();
+    Problem::UnknownPaymentKey { key }.raise()
 }
 
 fn positive_amount(binding: &Binding, value: AnyNumeric) -> Decimal {
@@ -120,7 +108,10 @@ fn affiliate_record_refund(
         .raise();
     }
     as_owner(|| {
-        let key_columns = canonical_key(&binding, &payment_key);
+        let binding = respell::up_to_date(binding);
+        let mut settler = Settler::new(std::rc::Rc::clone(&binding));
+        let found = settler.find(&asked(&binding, &payment_key));
+        let key_columns = found.unwrap_or_else(|| malformed(&payment_key));
         let key = binding.key_text(key_columns.clone());
         require_short("payment_key", &key);
         let args = [
@@ -131,11 +122,10 @@ fn affiliate_record_refund(
             numeric::arg(amount),
             timestamptz(Some(refunded_at)),
         ];
-        if record(&args, &refund_key) {
+        if record(&binding, &args, &key_columns, &refund_key) {
             if !binding.has_recorded_refunds {
                 forget_everywhere();
             }
-            let mut settler = Settler::new(std::rc::Rc::clone(&binding));
             if !settler
                 .settle(
                     &key_columns,
@@ -153,18 +143,37 @@ fn affiliate_record_refund(
 }
 
 /// Records a refund; false if it is there already.
-fn record(args: &[DatumWithOid; 6], refund_key: &str) -> bool {
+fn record(
+    binding: &Binding,
+    args: &[DatumWithOid; 6],
+    key_columns: &[String],
+    refund_key: &str,
+) -> bool {
     const INSERT: &str = "
         INSERT INTO affiliate.refund (binding_id, payment_key, kind, refund_key, amount, refunded_at)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (binding_id, kind, refund_key) DO NOTHING";
-    const SAME: &str = "
-        SELECT 1 FROM affiliate.refund r
-        WHERE r.binding_id = $1 AND r.payment_key = $2 AND r.kind = $3 AND r.refund_key = $4 AND r.amount = $5";
+    const OF_AMOUNT: &str = "
+        SELECT r.payment_key FROM affiliate.refund r
+        WHERE r.binding_id = $1 AND r.kind = $3 AND r.refund_key = $4 AND r.amount = $5";
     spi::connect(|connection| {
         if !connection.run(INSERT, Sees::Now, args).is_empty() {
             return true;
         }
-        if connection.run(SAME, Sees::Latest, &args[..5]).is_empty() {
+        let recorded = connection.run(OF_AMOUNT, Sees::Latest, &args[..5]);
+        let recorded = recorded
+            .value::<String>()
+            .and_then(|key| binding.key_columns(&key));
+        // one that waits for its payment may have been recorded under another spelling
+        let is_same = recorded.is_some_and(|recorded| {
+            recorded == key_columns
+                || spelling::same_as(
+                    binding.table,
+                    &binding.columns.key,
+                    key_columns,
+                    &[recorded],
+                ) == [true]
+        });
+        if !is_same {
             Problem::RefundDiffers {
                 refund_key: refund_key.to_owned(),
             }
@@ -206,7 +215,7 @@ pub fn settle_waiting() {
                 let Some(binding) = Binding::of(table) else {
                     continue;
                 };
-                let Some(key_columns) = audit::key_columns(&binding, &key) else {
+                let Some(key_columns) = binding.key_columns(&key) else {
                     continue;
                 };
                 let options = Options {
@@ -275,6 +284,7 @@ fn affiliate_attach_refunds(
             }
             .raise();
         }
+        require_spellings(&binding, table, &key);
         let mut attnums = vec![refund_key.attnum, amount.attnum];
         attnums.push(currency.as_ref().map_or(0, |column| column.attnum));
         attnums.extend(key.iter().map(|column| column.attnum));
@@ -306,6 +316,25 @@ fn affiliate_attach_refunds(
         lending_triggers(|| host.create_triggers(connection, "affiliate.post_refunds()", false));
         i64::from(id)
     })
+}
+
+/// Where the key has values that are the same for its equality and not as text, only columns of
+/// its type can be looked up by it.
+fn require_spellings(binding: &Binding, refunds: pg_sys::Oid, names: &[host::Mapped]) {
+    if !binding.has_many_spellings {
+        return;
+    }
+    let resolver = Resolver::open(refunds, refunds, true);
+    for (name, key) in names.iter().zip(&binding.columns.key) {
+        let column = resolver.column(&name.name, name.attnum).column();
+        if !column.is_some_and(|column| column.spells_like(key)) {
+            Problem::RefundKeyType {
+                column: name.name.clone(),
+                type_name: type_name(key.type_oid),
+            }
+            .raise();
+        }
+    }
 }
 
 fn refuse_bound(connection: &Connection, host: &Host) {

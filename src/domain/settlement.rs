@@ -57,10 +57,21 @@ pub fn settle(
     let is_claimed = |standing: &&Standing| {
         claim.is_some_and(|c| c.account == standing.account && c.currency == standing.currency)
     };
-    let mut postings = Vec::new();
-    for standing in standings.iter().filter(|s| !is_claimed(s)) {
-        if standing.posted != Decimal::ZERO || standing.base != Decimal::ZERO {
-            postings.push(Posting {
+    let others = standings.iter().filter(|s| !is_claimed(s)).copied();
+    let mut postings = reversals(&others.collect::<Vec<_>>())?;
+    if let Some(claim) = claim {
+        postings.extend(advance(claim, rate, standings.iter().find(is_claimed))?);
+    }
+    Ok(postings)
+}
+
+/// The entries that take everything back that the ledger says of a payment.
+pub fn reversals(standings: &[Standing]) -> Result<Vec<Posting>, Fault> {
+    standings
+        .iter()
+        .filter(|s| s.posted != Decimal::ZERO || s.base != Decimal::ZERO)
+        .map(|standing| {
+            Ok(Posting {
                 account: standing.account,
                 currency: standing.currency,
                 base: Decimal::ZERO,
@@ -69,13 +80,26 @@ pub fn settle(
                 posted_before: standing.posted,
                 amount: money::exact_sub(Decimal::ZERO, standing.posted)
                     .ok_or(Fault::AmountOutOfRange)?,
-            });
-        }
-    }
-    if let Some(claim) = claim {
-        postings.extend(advance(claim, rate, standings.iter().find(is_claimed))?);
-    }
-    Ok(postings)
+            })
+        })
+        .collect()
+}
+
+/// The first entries of a payment that say what these standings do; `refunded` is what was
+/// refunded of it.
+pub fn restored(standings: &[Standing], refunded: Decimal) -> Vec<Posting> {
+    standings
+        .iter()
+        .map(|standing| Posting {
+            account: standing.account,
+            currency: standing.currency,
+            base: standing.base,
+            refunded,
+            base_before: Decimal::ZERO,
+            posted_before: Decimal::ZERO,
+            amount: standing.posted,
+        })
+        .collect()
 }
 
 /// The entry that brings the account and currency of a claim to its target, if one is needed:

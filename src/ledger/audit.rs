@@ -1,19 +1,22 @@
-//! The comparison of a bound table with the ledger. One statement joins them as a whole and keeps
-//! the payments that [`super::agrees`] does not find in order; these few are judged one by one,
-//! as they are by then, by the rules that post. Memory does not grow with the table.
+//! The comparison of a bound table with the ledger. Every row is judged by the rules that post,
+//! against the entries that the same snapshot shows; the payments that do not agree are judged once
+//! more, as they are by then. What the ledger has beyond the rows is counted, and looked for only
+//! where the count says that there is something. Memory does not grow with the table.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use super::agrees;
 use super::binding::Binding;
-use super::payments::Payments;
-use super::settle::Settler;
-use crate::domain::record_text;
-use crate::pg::memory::Context;
-use crate::pg::spi;
-
-const ROWS_PER_FETCH: usize = 1000;
+use super::book::Reader;
+use super::host::{ROWS_PER_BATCH, Step};
+use super::referrals::Referrals;
+use super::refunds::{self, Recorded};
+use super::row::{self, Refunds, Row};
+use super::settle::{self, Settler};
+use super::spelling;
+use crate::pg::slot::Slot;
+use crate::pg::snapshot;
+use crate::pg::spi::{self, Sees};
 
 /// How the ledger and a bound table differ over a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,109 +29,260 @@ pub enum Difference {
     NoPayment,
 }
 
-/// Calls `found` once for every payment whose ledger is not what its row says, in the order of
-/// their keys' texts, until it breaks.
+/// Calls `found` for every payment whose ledger is not what its row says, until it breaks.
+///
+/// One that has entries under another spelling than its row's comes up under that one, before it
+/// comes up as having none. An error says why a table can't be read.
 pub fn differences(
     binding: &Rc<Binding>,
     mut found: impl FnMut(&mut Settler, Difference, &[String]) -> ControlFlow<()>,
-) {
-    let Some(payments) = Payments::of(binding) else {
-        return;
-    };
-    let sql = suspicious(binding, &payments);
+) -> Result<(), String> {
+    // whose payments the rows are, or which, can't be told then
+    if !binding.columns.has_key || binding.columns.customer.column().is_none() {
+        return Ok(());
+    }
     let mut settler = Settler::new(Rc::clone(binding));
+    snapshot::with_latest(|| {
+        if binding.has_many_spellings
+            && entries_without_row(binding, &mut settler, &mut found).is_break()
+        {
+            return Ok(());
+        }
+        let mut flow = ControlFlow::Continue(());
+        misspelled(binding, &mut settler, |settler, own, _| {
+            flow = found(settler, Difference::OffTarget, own);
+            flow
+        })?;
+        let mut pass = Pass::new(binding);
+        if flow.is_break() || pass.rows(&mut settler, &mut found)?.is_break() {
+            return Ok(());
+        }
+        if !binding.has_many_spellings && pass.accounted != payments_with_entries(binding) {
+            // the last thing to do, whether it goes through or not
+            let (ControlFlow::Continue(()) | ControlFlow::Break(())) =
+                entries_without_row(binding, &mut settler, &mut found);
+        }
+        Ok(())
+    })
+}
+
+/// A pass over the rows of a bound table.
+struct Pass<'a> {
+    binding: &'a Rc<Binding>,
+    referrals: Referrals,
+    reader: Reader,
+    recorded: Option<Recorded>,
+    /// Rows of this batch whose payments are to be looked at again.
+    suspects: Vec<Vec<String>>,
+    /// Rows of this batch that are in order unless the attached table has refunds of them.
+    agreeing: Vec<Vec<String>>,
+    /// Payments whose entries do not cancel out and that have a row of a referred customer.
+    accounted: i64,
+}
+
+impl<'a> Pass<'a> {
+    /// Within the active snapshot.
+    fn new(binding: &'a Rc<Binding>) -> Self {
+        Self {
+            binding,
+            referrals: Referrals::for_rows(binding, i64::MAX),
+            reader: Reader::of_active_snapshot(),
+            recorded: binding.has_recorded_refunds.then(Recorded::open),
+            suspects: Vec::new(),
+            agreeing: Vec::new(),
+            accounted: 0,
+        }
+    }
+
+    fn rows(
+        &mut self,
+        settler: &mut Settler,
+        found: &mut impl FnMut(&mut Settler, Difference, &[String]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, String> {
+        let host = &self.binding.host;
+        let mut flow = ControlFlow::Continue(());
+        host.with_slot(|slot| {
+            host.each(slot, |step| {
+                match step {
+                    Step::Row => self.look(slot),
+                    Step::EndOfBatch => flow = self.judge(settler, found),
+                }
+                flow
+            })
+        })?;
+        Ok(flow)
+    }
+
+    fn look(&mut self, slot: Slot) {
+        // SAFETY: the slot holds a row of the bound table
+        let row = unsafe { Row::new(self.binding, slot) };
+        let Some(referral) = self.referrals.of_row(&row) else {
+            return;
+        };
+        let key = row.key();
+        let entries = self.reader.entries(self.binding.id, &key);
+        self.accounted += i64::from(entries.come_to_something());
+        let known = if self.binding.has_lost_refunds {
+            Refunds::Lost(entries.refunded)
+        } else {
+            Refunds::None
+        };
+        let (id, recorded) = (self.binding.id, self.recorded.as_mut());
+        let is_suspect = !row::key_fits(&key)
+            || recorded.is_some_and(|recorded| recorded.of_payment(id, &key).is_some())
+            || !settle::agrees(&row, &referral, &entries, known);
+        if is_suspect {
+            self.suspects.push(row.key_columns());
+        } else if self.binding.refunds_table.is_some() {
+            self.agreeing.push(row.key_columns());
+        }
+    }
+
+    fn judge(
+        &mut self,
+        settler: &mut Settler,
+        found: &mut impl FnMut(&mut Settler, Difference, &[String]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if let Some(table) = &self.binding.refunds_table {
+            let agreeing = std::mem::take(&mut self.agreeing);
+            let mut places = table.refunded_among(&agreeing);
+            places.extend(refunds::respelled_among(self.binding, &agreeing));
+            places.sort_unstable();
+            places.dedup();
+            let refunded = places
+                .iter()
+                .filter_map(|place| agreeing.get(*place).cloned());
+            self.suspects.extend(refunded);
+        }
+        for key_columns in std::mem::take(&mut self.suspects) {
+            if let Some(difference) = settler.difference(&key_columns) {
+                found(settler, difference, &key_columns)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The payments of a binding, `$1`, whose entries do not cancel out.
+const WITH_ENTRIES: &str = "
+    SELECT DISTINCT a.payment_key FROM (
+        SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $1
+        GROUP BY c.payment_key, c.referral_id, c.currency
+        HAVING sum(c.amount) <> 0 OR sum(c.base - c.base_before) <> 0) a";
+
+fn payments_with_entries(binding: &Binding) -> i64 {
+    let sql = format!("SELECT count(*) FROM ({WITH_ENTRIES}) p");
     spi::connect(|connection| {
-        let args = [binding.program.as_str().into(), binding.id.into()];
-        let mut cursor = connection.cursor(&sql, &args);
-        let memory = Context::within_current(c"affiliate audit");
+        let count = connection.run(&sql, Sees::Caller, &[binding.id.into()]);
+        count.value().unwrap_or_default()
+    })
+}
+
+/// Payments that have entries and no row of a referred customer under the same spelling.
+fn entries_without_row(
+    binding: &Rc<Binding>,
+    settler: &mut Settler,
+    found: &mut impl FnMut(&mut Settler, Difference, &[String]) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut referrals = Referrals::of(binding);
+    spi::connect(|connection| {
+        let mut cursor = connection.read_cursor(WITH_ENTRIES, &[binding.id.into()]);
         let mut flow = ControlFlow::Continue(());
         while flow.is_continue() {
-            let rows = cursor.fetch(ROWS_PER_FETCH);
+            let rows = cursor.fetch(ROWS_PER_BATCH);
             if rows.is_empty() {
                 break;
             }
-            flow = memory.with(|| {
-                (0..rows.len()).try_for_each(|n| {
-                    let key = rows.get::<String>(n, 0);
-                    let key_columns = key.and_then(|key| key_columns(binding, &key));
-                    match key_columns {
-                        Some(columns) => match settler.difference(&columns) {
-                            Some(difference) => found(&mut settler, difference, &columns),
-                            None => ControlFlow::Continue(()),
-                        },
-                        None => ControlFlow::Continue(()),
-                    }
-                })
-            });
+            let texts = (0..rows.len()).filter_map(|row| rows.get::<String>(row, 0));
+            let keys: Vec<_> = texts
+                .filter_map(|text| binding.key_columns(&text))
+                .collect();
             rows.free();
-            memory.reset();
+            let has_row = have_rows(binding, &mut referrals, &keys);
+            let others = keys.iter().zip(has_row).filter(|(_, has_row)| !has_row);
+            flow = others.map(|(key, _)| key).try_for_each(|key_columns| {
+                match settler.difference(key_columns) {
+                    Some(difference) => found(settler, difference, key_columns),
+                    None => ControlFlow::Continue(()),
+                }
+            });
             pgrx::check_for_interrupts!();
         }
-        memory.delete();
         cursor.close();
+        flow
+    })
+}
+
+/// Which of these keys are spelled as a row of a referred customer spells its own.
+fn have_rows(binding: &Binding, referrals: &mut Referrals, keys: &[Vec<String>]) -> Vec<bool> {
+    let mut have = vec![false; keys.len()];
+    let own = spelling::canonical_many(binding.table, &binding.columns.key, keys);
+    let (places, values): (Vec<usize>, Vec<Vec<String>>) = own
+        .into_iter()
+        .enumerate()
+        .filter_map(|(place, key)| Some((place, key?)))
+        .unzip();
+    if values.is_empty() {
+        return have;
+    }
+    spi::connect(|connection| {
+        let Some(rows) = binding.host.of_keys(connection, &values, false) else {
+            return;
+        };
+        binding.host.with_slot(|slot| {
+            for n in 0..rows.len() {
+                binding.host.fill(&rows, n, 1, slot);
+                // SAFETY: the slot holds a row of the bound table
+                let row = unsafe { Row::new(binding, slot) };
+                let place = rows.place(n).and_then(|place| places.get(place));
+                let Some((key, has_row)) =
+                    place.and_then(|place| Some((keys.get(*place)?, have.get_mut(*place)?)))
+                else {
+                    continue;
+                };
+                *has_row |= row.key_columns() == *key && referrals.of_row(&row).is_some();
+            }
+        });
+        rows.free();
     });
+    have
 }
 
-/// The statement that returns the keys of payments to be looked at: `$1` is the programme, `$2`
-/// the binding. Payments of customers nobody referred drop out before anything else is done with
-/// them. Entries that no row of a referred customer accounts for count unless they cancel out,
-/// and where the entries of deleted rows are kept only if the row is there.
-fn suspicious(binding: &Binding, payments: &Payments) -> String {
-    let key = payments.key();
-    let is_known = payments.is_key("c.payment_key");
-    let referral = referral(payments);
-    let (refunds, is_refunded) = agrees::refunds(binding, payments);
-    let agrees = agrees::call(binding, payments);
-    let from = &payments.from;
-    let (joined, condition) = if binding.keeps_deleted {
-        (
-            format!("{from} LEFT JOIN {referral} {refunds} LEFT JOIN entry c ON {is_known}"),
-            format!(
-                "CASE WHEN r.id IS NULL THEN c.seq IS NOT NULL ELSE {is_refunded} OR NOT {agrees} END"
-            ),
-        )
-    } else {
-        (
-            format!("({from} JOIN {referral} {refunds}) FULL JOIN entry c ON {is_known}"),
-            format!("r.id IS NULL OR {is_refunded} OR NOT {agrees}"),
-        )
+/// Calls `found` with the payments, as their rows spell them, that refunds of the attached table
+/// spell otherwise, and with that spelling, where it is not known yet.
+pub fn misspelled(
+    binding: &Rc<Binding>,
+    settler: &mut Settler,
+    mut found: impl FnMut(&mut Settler, &[String], &[String]) -> ControlFlow<()>,
+) -> Result<(), String> {
+    let columns = &binding.columns.key;
+    let Some(table) = &binding.refunds_table else {
+        return Ok(());
     };
-    // by sorting, never by hashing: the planner can't know how few rows there are, and would set
-    // aside memory for as many as there are payments
-    format!(
-        "WITH entry AS NOT MATERIALIZED (SELECT c.* FROM affiliate.commission c WHERE c.binding_id = $2)
-         SELECT DISTINCT ON (s.key) s.key FROM (
-             SELECT d.key, d.has_row, sum(d.amount) OVER account AS amount, sum(d.spent) OVER account AS spent
-             FROM (
-                 SELECT coalesce(c.payment_key, {key}) AS key, r.id IS NOT NULL AS has_row,
-                     c.referral_id, c.currency, c.amount, c.base - c.base_before AS spent
-                 FROM {joined} WHERE {condition}) d
-             WINDOW account AS (PARTITION BY d.key, d.referral_id, d.currency)) s
-         WHERE s.has_row OR s.amount <> 0 OR s.spent <> 0"
-    )
-}
-
-/// The referrals `r` of the programme `$1`, to be joined with payments. Those of integers are
-/// grouped, which changes nothing but lets the planner know that no two have the same customer.
-fn referral(payments: &Payments) -> String {
-    match payments.integer_customer() {
-        Some(customer) => format!(
-            "(SELECT affiliate.as_bigint(r.customer) AS customer, min(r.id) AS id,
-                 min(r.affiliate_id) AS affiliate_id, min(r.attributed_at) AS attributed_at
-             FROM affiliate.referral r WHERE r.program = $1 GROUP BY 1) r ON r.customer = {customer}"
-        ),
-        None => format!(
-            "affiliate.referral r ON r.program = $1 AND r.customer = {}",
-            payments.customer()
-        ),
+    if table.spells_like(columns) {
+        return Ok(());
     }
-}
-
-/// The texts of the key's columns from the text of the key.
-pub fn key_columns(binding: &Binding, key: &str) -> Option<Vec<String>> {
-    if binding.columns.key.len() == 1 {
-        Some(vec![key.to_owned()])
-    } else {
-        record_text::read(key)
-    }
+    let host = table.host();
+    let mut asked: Vec<Vec<String>> = Vec::new();
+    host.with_slot(|slot| {
+        host.each(slot, |step| {
+            if step == Step::Row {
+                // SAFETY: the slot holds a row of the refunds table
+                asked.extend(unsafe { table.payment_of(slot) });
+                return ControlFlow::Continue(());
+            }
+            asked.sort_unstable();
+            asked.dedup();
+            let own = spelling::canonical_many(binding.table, columns, &asked);
+            let spelled = std::mem::take(&mut asked).into_iter().zip(own);
+            let other = spelled.filter(|(asked, own)| own.as_ref().is_some_and(|own| own != asked));
+            let other: Vec<Vec<String>> = other.map(|(asked, _)| asked).collect();
+            for asked in refunds::unknown_spellings(binding, other) {
+                if let Some(own) = settler.find(&asked).filter(|own| *own != asked) {
+                    found(settler, &own, &asked)?;
+                }
+            }
+            ControlFlow::Continue(())
+        })
+    })
 }

@@ -1,19 +1,21 @@
 //! Posting payments that have no entries, many at a time.
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use pgrx::datum::DatumWithOid;
-
-use super::binding::{self, Binding};
+use super::binding::Binding;
+use super::book::Reader;
+use super::host::{ROWS_PER_BATCH, Step};
 use super::insert::{Inserted, Inserts};
-use super::payments::Payments;
+use super::quarantine;
+use super::referrals::Referrals;
 use super::row::Row;
-use super::settle::{Counts, Options, Settler, with_row_slot};
-use crate::pg::memory::Context;
+use super::settle::{Counts, Options, Settler};
 use crate::pg::names::table_name;
+use crate::pg::slot::Slot;
+use crate::pg::snapshot;
 use crate::pg::spi;
 
-const ROWS_PER_FETCH: usize = 1000;
 const ROWS_PER_NOTICE: i64 = 100_000;
 
 /// From when and until when payments were made, in microseconds since 2000-01-01 UTC; the
@@ -27,76 +29,127 @@ pub struct Window {
 /// Posts the eligible payments of a window that have no entries, at most `limit` of them. Their
 /// rows are locked until the transaction ends, so that whoever changes one waits and then finds
 /// its entries; no other row is, and none is kept from being inserted.
-pub fn post_missing(binding: &Rc<Binding>, window: Window, limit: i64, counts: &mut Counts) {
-    let Some(payments) = Payments::of(binding) else {
-        return;
+///
+/// An error says why the table can't be read.
+pub fn post_missing(
+    binding: &Rc<Binding>,
+    window: Window,
+    limit: i64,
+    counts: &mut Counts,
+) -> Result<(), String> {
+    if !binding.columns.has_key {
+        return Ok(());
+    }
+    let mut missing = Missing {
+        binding,
+        window,
+        limit,
+        referrals: Referrals::for_rows(binding, i64::MAX),
+        reader: Reader::open(),
+        keys: Vec::new(),
+        others: Vec::new(),
+        next_notice: counts.posted + ROWS_PER_NOTICE,
+        counts,
     };
-    let Payments { t, from, .. } = &payments;
-    let (key, customer) = (payments.key(), payments.customer());
-    let sql = format!(
-        "SELECT {t} FROM {from}
-         WHERE EXISTS (SELECT FROM affiliate.referral r WHERE r.program = $1 AND r.customer = {customer})
-             AND NOT EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = $2 AND c.payment_key = {key})
-             AND NOT EXISTS (SELECT FROM affiliate.quarantine q
-                 WHERE q.binding_id = $2 AND q.payment_key = {key} AND q.resolved_at IS NULL)
-         FOR NO KEY UPDATE OF {t}",
-    );
-    let args: [DatumWithOid; 2] = [binding.program.as_str().into(), binding.id.into()];
-    let mut others = Vec::new();
-    spi::connect(|connection| {
-        let mut cursor = connection.cursor(&sql, &args);
-        let memory = Context::within_current(c"affiliate back-fill");
-        let mut inserts = Inserts::new(binding, ROWS_PER_FETCH as i64);
-        let mut next_notice = counts.posted + ROWS_PER_NOTICE;
-        with_row_slot(binding.table, |slot| {
-            while counts.posted < limit {
-                let rows = cursor.fetch(ROWS_PER_FETCH);
-                if rows.is_empty() {
-                    break;
-                }
-                memory.with(|| {
-                    for n in 0..rows.len() {
-                        binding::store_row(&rows, n, 0, slot);
-                        if !unsafe { Row::new(binding, slot) }.was_paid_within(window)
-                            || counts.posted >= limit
-                        {
-                            continue;
-                        }
-                        match unsafe { inserts.add(slot) } {
-                            Inserted::Nothing => {}
-                            Inserted::Posted => counts.posted += 1,
-                            Inserted::Quarantined => counts.quarantined += 1,
-                            Inserted::NotNew(key_columns) => others.push(key_columns),
-                        }
+    snapshot::with_latest(|| {
+        let host = &binding.host;
+        host.with_slot(|slot| {
+            host.each(slot, |step| match step {
+                Step::Row => missing.look(slot),
+                Step::EndOfBatch => missing.post_batch(),
+            })
+        })
+    })?;
+    missing.settle_others();
+    Ok(())
+}
+
+struct Missing<'a> {
+    binding: &'a Rc<Binding>,
+    window: Window,
+    limit: i64,
+    referrals: Referrals,
+    reader: Reader,
+    /// Payments of this batch that have no entries, as far as can be seen without their lock.
+    keys: Vec<Vec<String>>,
+    /// Payments about which there was something already.
+    others: Vec<Vec<String>>,
+    next_notice: i64,
+    counts: &'a mut Counts,
+}
+
+impl Missing<'_> {
+    fn look(&mut self, slot: Slot) -> ControlFlow<()> {
+        // SAFETY: the slot holds a row of the bound table
+        let row = unsafe { Row::new(self.binding, slot) };
+        if self.referrals.of_row(&row).is_some()
+            && row.was_paid_within(self.window)
+            && !self.reader.has_entries(self.binding.id, &row.key())
+        {
+            self.keys.push(row.key_columns());
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Locks the rows of a batch and posts what they are by then.
+    fn post_batch(&mut self) -> ControlFlow<()> {
+        let mut keys = std::mem::take(&mut self.keys);
+        quarantine::leave_out(self.binding, &mut keys);
+        if keys.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let (binding, host) = (self.binding, &self.binding.host);
+        let mut inserts = Inserts::new(binding, ROWS_PER_BATCH as i64);
+        spi::connect(|connection| {
+            let Some(rows) = host.of_keys(connection, &keys, true) else {
+                return;
+            };
+            host.with_slot(|slot| {
+                for n in 0..rows.len() {
+                    host.fill(&rows, n, 1, slot);
+                    // SAFETY: the slot holds a row of the bound table
+                    let is_due = unsafe { Row::new(binding, slot) }.was_paid_within(self.window)
+                        && self.counts.posted < self.limit;
+                    if !is_due {
+                        continue;
                     }
-                });
-                rows.free();
-                memory.reset();
-                if counts.posted >= next_notice {
-                    next_notice += ROWS_PER_NOTICE;
-                    pgrx::notice!(
-                        "{}: {} payments posted",
-                        table_name(binding.table),
-                        counts.posted
-                    );
+                    // SAFETY: as above
+                    match unsafe { inserts.add(slot) } {
+                        Inserted::Nothing => {}
+                        Inserted::Posted => self.counts.posted += 1,
+                        Inserted::Quarantined => self.counts.quarantined += 1,
+                        Inserted::NotNew(key_columns) => self.others.push(key_columns),
+                    }
                 }
-                pgrx::check_for_interrupts!();
-            }
+            });
+            // what is posted refers to the rows until it is written
+            let had_entries = inserts.close();
+            self.counts.posted -= had_entries.len() as i64;
+            self.others.extend(had_entries);
+            rows.free();
         });
-        let had_entries = inserts.close();
-        counts.posted -= had_entries.len() as i64;
-        others.extend(had_entries);
-        memory.delete();
-        cursor.close();
-    });
-    let mut settler = Settler::new(Rc::clone(binding));
-    for key_columns in others {
-        counts.add(settler.settle(
-            &key_columns,
-            Options {
-                lock: true,
-                ..Options::default()
-            },
-        ));
+        if self.others.len() >= ROWS_PER_BATCH {
+            self.settle_others();
+        }
+        if self.counts.posted >= self.next_notice {
+            self.next_notice += ROWS_PER_NOTICE;
+            let (table, posted) = (table_name(binding.table), self.counts.posted);
+            pgrx::notice!("{table}: {posted} payments posted");
+        }
+        if self.counts.posted >= self.limit {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn settle_others(&mut self) {
+        let mut settler = Settler::new(Rc::clone(self.binding));
+        let lock = Options {
+            lock: true,
+            ..Options::default()
+        };
+        for key_columns in std::mem::take(&mut self.others) {
+            self.counts.add(settler.settle(&key_columns, lock));
+        }
     }
 }

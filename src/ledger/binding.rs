@@ -1,7 +1,7 @@
 //! Bindings as a session knows them: which columns of which table mean what, with types
 //! looked up once per session and table.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
@@ -11,15 +11,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use super::columns::{Column, Mapped, ReadColumn, Resolver};
 use super::condition::Condition;
+use super::host::HostTable;
 use crate::domain::currency::Currency;
+use crate::domain::record_text;
 use crate::pg::cache;
-use crate::pg::names::{equality, table_name, type_name};
 use crate::pg::numeric;
 use crate::pg::relations::Relations;
 use crate::pg::rights::as_owner;
 use crate::pg::slot::KeptSlot;
 use crate::pg::spi::{self, Rows, Sees};
-use crate::pg::text::quote_ident;
 use crate::pg::zone::Zone;
 
 /// The binding of affiliate.payment, which CREATE EXTENSION makes.
@@ -28,7 +28,7 @@ pub const OWN_PAYMENTS: i32 = 1;
 pub struct Binding {
     pub id: i32,
     /// The table whose rows `columns` reads: the bound one or a partition of it.
-    relation: pg_sys::Oid,
+    pub relation: pg_sys::Oid,
     /// The bound table; of a partition, the partitioned table above it.
     pub table: pg_sys::Oid,
     pub program: String,
@@ -53,10 +53,17 @@ pub struct Binding {
     /// A table of refunds was attached and is not any more, or is gone: what the ledger knows of
     /// its refunds stays.
     pub has_lost_refunds: bool,
+    /// One payment may be spelled in several ways that the key's equality takes for the same.
+    pub has_many_spellings: bool,
+    /// Refunds of an attached table spell keys in ways of their own.
+    pub has_spellings: Cell<bool>,
+    /// The types of the key's columns, or what of them its texts depend on, are not those by
+    /// which the ledger knows the payments.
+    pub has_new_key_types: bool,
     /// A table of refunds is attached.
     pub refunds_table: Option<super::refunds::RefundsTable>,
-    /// Reads the row of one payment; its parameters are the texts of the key columns.
-    pub select_row: String,
+    /// Reads rows of the bound table. Of a partition's binding it is not used.
+    pub host: HostTable,
     /// For old and new rows of a statement.
     pub old_row: KeptSlot,
     pub new_row: KeptSlot,
@@ -137,16 +144,20 @@ impl Binding {
     }
 
     /// The key of a payment as text, from the texts of its columns.
-    pub fn key_text(&self, columns: Vec<String>) -> String {
-        key_text(columns)
+    pub fn key_text(&self, mut columns: Vec<String>) -> String {
+        if columns.len() == 1 {
+            columns.remove(0)
+        } else {
+            record_text::write(&columns)
+        }
     }
-}
 
-fn key_text(mut columns: Vec<String>) -> String {
-    if columns.len() == 1 {
-        columns.remove(0)
-    } else {
-        crate::domain::record_text::write(&columns)
+    /// The texts of the key's columns from the text of a key; `None` if it is malformed.
+    pub fn key_columns(&self, key: &str) -> Option<Vec<String>> {
+        if self.columns.key.len() == 1 {
+            return Some(vec![key.to_owned()]);
+        }
+        record_text::read(key).filter(|columns| columns.len() == self.columns.key.len())
     }
 }
 
@@ -161,7 +172,9 @@ const LOAD: &str = "
         (parse_ident(b.table_name))[2],
         EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.binding_id = b.id
             AND (f.detached_at IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds))),
-        b.paused_at IS NOT NULL
+        b.paused_at IS NOT NULL,
+        EXISTS (SELECT FROM affiliate.refund_spelling s WHERE s.binding_id = b.id),
+        b.key_types <> affiliate.key_types(b.payments, b.payment_key, b.attnums[7:], b.table_oid)
     FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
     WHERE b.detached_at IS NULL
         AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
@@ -215,6 +228,8 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
     let identity = customer.column().into_iter().chain(key.iter().copied());
     let last_of_identity = identity.map(|column| column.attnum).max().unwrap_or(1);
     let last_read = attnums.last().copied().unwrap_or(1);
+    let has_many_spellings = !key.iter().all(Column::has_one_spelling);
+    let host = HostTable::new(root, &resolver, attnums.clone(), &key);
     let read = attnums
         .into_iter()
         .filter_map(|attnum| resolver.read_column(attnum))
@@ -224,8 +239,8 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
         .column()
         .iter()
         .chain(&key)
+        .chain(&currency.column())
         .any(|column| !is_text_stable(column.type_oid));
-    let select_row = select_row(root, &key, &resolver);
     let id = row.get(0, 0).unwrap_or_default();
     let rate = row
         .datum(0, 3)
@@ -274,49 +289,14 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
             .collect(),
         has_recorded_refunds: row.get(0, 17).unwrap_or_default(),
         has_lost_refunds: row.get(0, 19).unwrap_or_default(),
+        has_many_spellings,
+        has_spellings: Cell::new(row.get(0, 21).unwrap_or_default()),
+        has_new_key_types: row.get(0, 22).unwrap_or_default(),
         refunds_table: super::refunds::RefundsTable::of(id),
-        select_row,
+        host,
         old_row: KeptSlot::default(),
         new_row: KeptSlot::default(),
     }
-}
-
-/// A name for a row of a table that none of its columns has: `SELECT t` is the row only where
-/// there is no column `t`.
-pub fn row_alias(table: pg_sys::Oid) -> String {
-    let mut alias = String::from("t");
-    let is_column = |name: &str| {
-        let name = std::ffi::CString::new(name).unwrap_or_default();
-        unsafe { pg_sys::get_attnum(table, name.as_ptr()) != 0 }
-    };
-    while is_column(&alias) {
-        alias.push('_');
-    }
-    alias
-}
-
-/// `SELECT t FROM the table t WHERE its key is the parameters`, through the key's index.
-pub fn select_row(table: pg_sys::Oid, key: &[Column], resolver: &Resolver) -> String {
-    let t = row_alias(table);
-    let conditions: Vec<String> = key
-        .iter()
-        .enumerate()
-        .map(|(n, column)| {
-            let name = resolver.root_name_of(column.attnum);
-            let type_name = type_name(column.type_oid);
-            let equals = equality(column.type_oid);
-            format!(
-                "{t}.{} {equals} ${}::{type_name}",
-                quote_ident(&name),
-                n + 1
-            )
-        })
-        .collect();
-    format!(
-        "SELECT {t} FROM {} {t} WHERE {}",
-        table_name(table),
-        conditions.join(" AND ")
-    )
 }
 
 /// Types whose text is the same in every session.
@@ -332,26 +312,4 @@ fn is_text_stable(type_oid: pg_sys::Oid) -> bool {
             | pg_sys::UUIDOID
             | pg_sys::NUMERICOID
     )
-}
-
-/// Reads a composite column of a row into a slot that has its attributes.
-pub fn store_row(
-    rows: &Rows,
-    row: usize,
-    column: usize,
-    slot: *mut pg_sys::TupleTableSlot,
-) -> bool {
-    let Some((datum, false)) = rows.datum(row, column) else {
-        return false;
-    };
-    unsafe {
-        let header =
-            pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::HeapTupleHeaderData>();
-        let tuple =
-            pg_sys::palloc0(size_of::<pg_sys::HeapTupleData>()).cast::<pg_sys::HeapTupleData>();
-        (*tuple).t_len = pgrx::varsize_any(header.cast()) as u32;
-        (*tuple).t_data = header;
-        pg_sys::ExecStoreHeapTuple(tuple, slot, false);
-    }
-    true
 }

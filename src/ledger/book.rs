@@ -78,6 +78,12 @@ pub struct Entries {
 }
 
 impl Entries {
+    /// Whether the entries do not cancel out.
+    pub fn come_to_something(&self) -> bool {
+        let is_something = |s: &Standing| !s.posted.is_zero() || !s.base.is_zero();
+        self.standings.iter().any(is_something)
+    }
+
     pub fn knows(&self, account: Account) -> bool {
         self.standings
             .iter()
@@ -94,6 +100,15 @@ impl Reader {
     pub fn open() -> Self {
         Self {
             probe: Probe::open(&LEDGER, 2, column::COUNT as i16),
+        }
+    }
+
+    /// Reads what the active snapshot shows, for as long as it is the active one.
+    pub fn of_active_snapshot() -> Self {
+        // SAFETY: the caller has one
+        let snapshot = unsafe { pg_sys::GetActiveSnapshot() };
+        Self {
+            probe: Probe::of_snapshot(&LEDGER, 2, column::COUNT as i16, snapshot),
         }
     }
 

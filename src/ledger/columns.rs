@@ -2,15 +2,97 @@
 
 use pgrx::{PgTupleDesc, pg_sys};
 
+use crate::pg::names::type_name_with;
 use crate::pg::slot::Slot;
+use crate::pg::spi::{self, Sees};
 use crate::pg::text::{ToText, attribute};
 
 /// A column of the host and how its values become text.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     pub attnum: i16,
+    /// Of a domain, the type below it.
     pub type_oid: pg_sys::Oid,
+    pub typmod: i32,
+    pub collation: pg_sys::Oid,
     pub to_text: ToText,
+}
+
+impl Column {
+    /// Whether values that the column's equality takes for the same have the same text. They do
+    /// not where it ignores case, trailing zeros or units: then one payment has several spellings.
+    pub fn has_one_spelling(&self) -> bool {
+        match self.type_oid {
+            pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID => unsafe {
+                // SAFETY: reads the catalog of collations
+                pg_sys::get_collation_isdeterministic(self.collation)
+            },
+            pg_sys::INT2OID
+            | pg_sys::INT4OID
+            | pg_sys::INT8OID
+            | pg_sys::OIDOID
+            | pg_sys::UUIDOID
+            | pg_sys::DATEOID
+            | pg_sys::TIMEOID
+            | pg_sys::TIMESTAMPOID
+            | pg_sys::TIMESTAMPTZOID
+            | pg_sys::BYTEAOID
+            | pg_sys::INETOID
+            | pg_sys::MACADDROID => true,
+            // SAFETY: reads the catalog of types
+            other => unsafe { pg_sys::type_is_enum(other) },
+        }
+    }
+
+    /// Whether values of both columns that mean the same payment have the same text, or are
+    /// found by the equality of the other one.
+    pub fn spells_like(&self, other: &Self) -> bool {
+        let is_text = |column: &Self| {
+            matches!(column.to_text, ToText::Text | ToText::Padded) && column.has_one_spelling()
+        };
+        self.to_text.is_integer() && other.to_text.is_integer()
+            || is_text(self) && is_text(other)
+            || self.type_oid == other.type_oid
+                && (self.collation == other.collation
+                    || self.has_one_spelling() && other.has_one_spelling())
+    }
+
+    /// The type as SQL, with what of its modifier decides on the text of a value. That of
+    /// `varchar(n)` would cut a text down to another one.
+    pub fn type_sql(&self) -> String {
+        let typmod = match self.type_oid {
+            pg_sys::NUMERICOID
+            | pg_sys::TIMEOID
+            | pg_sys::TIMESTAMPOID
+            | pg_sys::TIMESTAMPTZOID
+            | pg_sys::INTERVALOID => self.typmod,
+            _ => -1,
+        };
+        type_name_with(self.type_oid, typmod)
+    }
+
+    /// ` COLLATE` with the collation of the column, nothing where it has none.
+    pub fn collation_sql(&self) -> String {
+        const COLLATION: &str = "
+            SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+            FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = $1";
+        spi::connect(|connection| {
+            let rows = connection.run(COLLATION, Sees::Now, &[self.collation.into()]);
+            rows.value().unwrap_or_default()
+        })
+    }
+
+    /// An expression of this type as the text that [`ToText`] makes of it, in the collation of our
+    /// own texts.
+    pub fn text_sql(&self, expression: &str) -> String {
+        match self.to_text {
+            // a cast of some types gives another text than their output
+            ToText::Output(_) | ToText::Foreign(..) => {
+                format!("format('%s', {expression}) COLLATE \"C\"")
+            }
+            _ => format!("({expression})::text COLLATE \"C\""),
+        }
+    }
 }
 
 /// A mapped column: there, never mapped, or gone since.
@@ -45,6 +127,7 @@ impl Mapped {
 pub struct Resolver {
     descriptor: PgTupleDesc<'static>,
     root: PgTupleDesc<'static>,
+    root_oid: pg_sys::Oid,
     is_root: bool,
     attnums_hold: bool,
 }
@@ -60,6 +143,7 @@ impl Resolver {
         Self {
             descriptor: descriptor(table),
             root: descriptor(root),
+            root_oid: root,
             is_root: table == root,
             attnums_hold,
         }
@@ -93,11 +177,16 @@ impl Resolver {
         found
             .and_then(|at| self.descriptor.get(at))
             .map_or(Mapped::Gone, |attribute| {
-                let type_oid = unsafe { pg_sys::getBaseType(attribute.atttypid) };
+                let mut typmod = attribute.atttypmod;
+                // SAFETY: reads the catalog of types
+                let type_oid =
+                    unsafe { pg_sys::getBaseTypeAndTypmod(attribute.atttypid, &mut typmod) };
                 Mapped::Yes(Column {
                     attnum: attribute.attnum,
                     type_oid,
-                    to_text: ToText::of(type_oid),
+                    typmod,
+                    collation: attribute.attcollation,
+                    to_text: ToText::of(type_oid, self.root_oid),
                 })
             })
     }

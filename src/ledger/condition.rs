@@ -1,17 +1,22 @@
 //! `paid_when`: an SQL condition over the row that says whether it is paid.
 //!
 //! It may use the row's columns, constants, and immutable functions and operators of the
-//! server itself, so it can neither depend on anything but the row nor run anybody's code,
-//! whoever's rights it is evaluated with. It is parsed once per session and table, with the
-//! names that its columns had when it was written.
+//! server itself, over types of the server's and enums, so it can neither depend on anything but
+//! the row nor run anybody's code, whoever's rights it is evaluated with. It is parsed once per
+//! session and table, with the names that its columns had when it was written, and then checked
+//! again: names may stand for other things by now. Parsing and planning evaluate constants, so they
+//! run as the owner of the table.
 
 use std::ffi::{CStr, CString};
 
-use pgrx::{PgSqlErrorCode, PgTupleDesc, pg_sys};
+use pgrx::{PgTupleDesc, pg_sys};
 
 use crate::pg::error::Problem;
 use crate::pg::memory::Context;
-use crate::pg::subtransaction::{self, Failure};
+use crate::pg::names::type_name;
+use crate::pg::rights::as_table_owner;
+use crate::pg::subtransaction::in_subtransaction;
+use crate::pg::text::is_of_server;
 
 pub struct Condition {
     attnums: Vec<i16>,
@@ -53,22 +58,28 @@ impl Condition {
                 broken: format!("column \"{name}\" is gone"),
             };
         }
-        match attempt(|| Compiled::new(table, name, &sql, &columns)) {
-            Ok(Ok(compiled)) => Self {
+        let context = Context::of_session(c"affiliate condition");
+        let compile = || context.with(|| compile(table, name, &sql, &columns));
+        let compiled = in_subtransaction(|| as_table_owner(table, compile));
+        match compiled.and_then(|compiled| compiled) {
+            Ok((expression, econtext, can_fail)) => Self {
                 attnums,
-                compiled: Some(compiled),
+                compiled: Some(Compiled {
+                    context: Some(context),
+                    expression,
+                    econtext,
+                    can_fail,
+                }),
                 broken: String::new(),
             },
-            Ok(Err(why)) => Self {
-                attnums,
-                compiled: None,
-                broken: why.to_owned(),
-            },
-            Err(broken) => Self {
-                attnums,
-                compiled: None,
-                broken,
-            },
+            Err(broken) => {
+                context.delete();
+                Self {
+                    attnums,
+                    compiled: None,
+                    broken,
+                }
+            }
         }
     }
 
@@ -82,7 +93,7 @@ impl Condition {
             return Outcome::Failed(self.broken.clone());
         };
         let result = if compiled.can_fail {
-            attempt(|| compiled.evaluate(slot))
+            in_subtransaction(|| compiled.evaluate(slot))
         } else {
             Ok(compiled.evaluate(slot))
         };
@@ -95,28 +106,6 @@ impl Condition {
 }
 
 impl Compiled {
-    fn new(
-        table: pg_sys::Oid,
-        name: &str,
-        sql: &str,
-        columns: &Reads,
-    ) -> Result<Self, &'static str> {
-        let context = Context::of_session(c"affiliate condition");
-        let (expression, econtext, can_fail) = context.with(|| unsafe {
-            let expression = parse(table, name, sql, columns)?;
-            let expression = pg_sys::expression_planner(expression.cast());
-            let can_fail = pg_sys::contain_leaked_vars(expression.cast());
-            let state = pg_sys::ExecInitExpr(expression, std::ptr::null_mut());
-            Ok::<_, &'static str>((state, pg_sys::CreateStandaloneExprContext(), can_fail))
-        })?;
-        Ok(Self {
-            context: Some(context),
-            expression,
-            econtext,
-            can_fail,
-        })
-    }
-
     fn evaluate(&self, slot: *mut pg_sys::TupleTableSlot) -> bool {
         unsafe {
             let econtext = self.econtext;
@@ -136,6 +125,24 @@ impl Compiled {
     }
 }
 
+/// Parses, checks and prepares a condition in the current memory context.
+fn compile(
+    table: pg_sys::Oid,
+    name: &str,
+    sql: &str,
+    columns: &Reads,
+) -> Result<(*mut pg_sys::ExprState, *mut pg_sys::ExprContext, bool), String> {
+    // SAFETY: the nodes are those of the parser, over a table whose lock the caller holds.
+    unsafe {
+        let expression = parse(table, name, sql, columns)?;
+        refuse_unsafe(expression)?;
+        let expression = pg_sys::expression_planner(expression.cast());
+        let can_fail = pg_sys::contain_leaked_vars(expression.cast());
+        let state = pg_sys::ExecInitExpr(expression, std::ptr::null_mut());
+        Ok((state, pg_sys::CreateStandaloneExprContext(), can_fail))
+    }
+}
+
 impl Drop for Compiled {
     fn drop(&mut self) {
         if let Some(context) = self.context.take() {
@@ -152,21 +159,20 @@ pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
     };
     // what the parser objects to is said as our own error, with a remedy
     let name = unsafe { CStr::from_ptr(pg_sys::get_rel_name(table)) }.to_string_lossy();
-    let parsed = attempt(|| unsafe { parse(table, &name, sql, &Vec::new()) });
-    let expression = match parsed {
-        Ok(Ok(expression)) => expression,
-        Ok(Err(why)) => refuse(why.to_owned()),
-        Err(why) => refuse(why),
-    };
+    let parse = || as_table_owner(table, || unsafe { parse(table, &name, sql, &Vec::new()) });
+    let parsed = in_subtransaction(parse).and_then(|parsed| parsed);
+    let expression = parsed.unwrap_or_else(|why| refuse(why));
+    let reads = reads(table, expression).unwrap_or_else(|why| refuse(why));
+    if let Err(why) = unsafe { refuse_unsafe(expression) } {
+        refuse(why);
+    }
+    reads
+}
+
+/// The columns that an expression over a table reads.
+fn reads(table: pg_sys::Oid, expression: *mut pg_sys::Node) -> Result<Reads, String> {
+    // SAFETY: the expression is a tree of the parser over this table
     unsafe {
-        if uses_foreign_code(expression) {
-            refuse(
-                "it uses a function, operator or domain that is not the server's own".to_owned(),
-            );
-        }
-        if pg_sys::contain_mutable_functions(expression) {
-            refuse("it uses a function that is not immutable".to_owned());
-        }
         let mut members = std::ptr::null_mut();
         pg_sys::pull_varattnos(expression, 1, &mut members);
         let mut reads = Reads::new();
@@ -174,11 +180,11 @@ pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
         loop {
             member = pg_sys::bms_next_member(members, member);
             if member < 0 {
-                return reads;
+                return Ok(reads);
             }
             let attnum = (member + pg_sys::FirstLowInvalidHeapAttributeNumber) as i16;
             if attnum <= 0 {
-                refuse("it uses the whole row or a system column".to_owned());
+                return Err("it uses the whole row or a system column".to_owned());
             }
             let name = pg_sys::get_attname(table, attnum, false);
             reads.push((CStr::from_ptr(name).to_string_lossy().into_owned(), attnum));
@@ -186,39 +192,83 @@ pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
     }
 }
 
-/// Whether an expression calls anything that was not there before the first user's object.
-/// The functions are found in the printed tree, which names every one of them.
-unsafe fn uses_foreign_code(expression: *mut pg_sys::Node) -> bool {
-    let printed =
-        unsafe { CStr::from_ptr(pg_sys::nodeToString(expression.cast())) }.to_string_lossy();
-    let mut words = printed.split_ascii_whitespace();
-    while let Some(word) = words.next() {
-        let is_foreign = match word {
-            "{COERCETODOMAIN" => true,
-            ":funcid" | ":opfuncid" | ":opno" | ":hashfuncid" | ":negfuncid" => {
-                words.next().is_some_and(is_user_oid)
-            }
-            ":opnos" => {
-                // a list in parentheses, whose last word has the closing one at its end
-                let end = words.clone().position(|word| word.ends_with(')'));
-                words
-                    .by_ref()
-                    .take(end.map_or(0, |end| end + 1))
-                    .any(is_user_oid)
-            }
-            _ => false,
-        };
-        if is_foreign {
-            return true;
+/// Refuses an expression that could run anybody's code, or depend on more than the row.
+unsafe fn refuse_unsafe(expression: *mut pg_sys::Node) -> Result<(), String> {
+    unsafe {
+        if let Some(oid) = foreign_object(expression) {
+            return Err(match type_text(oid) {
+                Some(name) => format!("it uses the type {name}, which is not the server's own"),
+                None => {
+                    "it uses a function, operator or domain that is not the server's own".to_owned()
+                }
+            });
+        }
+        if pg_sys::contain_mutable_functions(expression) {
+            return Err("it uses a function that is not immutable".to_owned());
         }
     }
-    false
+    Ok(())
 }
 
-fn is_user_oid(word: &str) -> bool {
-    word.trim_end_matches([')', '}'])
-        .parse::<u32>()
-        .is_ok_and(|oid| oid >= pg_sys::FirstNormalObjectId)
+/// The first object in an expression that was made after the server was and may bring code along.
+/// Found in the printed tree, which names everything: any number from the first user's object on
+/// counts, unless the field that it stands in is known to hold something else. So a field that a
+/// new version adds is suspected.
+unsafe fn foreign_object(expression: *mut pg_sys::Node) -> Option<pg_sys::Oid> {
+    // SAFETY: the expression is a tree of the parser; the text is a C string
+    let printed =
+        unsafe { CStr::from_ptr(pg_sys::nodeToString(expression.cast())) }.to_string_lossy();
+    let mut field = "";
+    for word in printed.split_ascii_whitespace() {
+        if word.starts_with(':') {
+            field = word;
+            continue;
+        }
+        if word.starts_with("{COERCETODOMAIN") {
+            // its checks are whatever the domain has, also one of the server's
+            return Some(pg_sys::InvalidOid);
+        }
+        let holds_no_object = field == ":location"
+            || field == ":constlen"
+            || field.ends_with("typmod")
+            || field.contains("collid");
+        let digits = word.trim_matches(['(', ')', '{', '}']);
+        let Ok(number) = digits.parse::<u32>() else {
+            continue;
+        };
+        let oid = pg_sys::Oid::from(number);
+        if holds_no_object || is_of_server(oid) || is_harmless(field, oid) {
+            continue;
+        }
+        return Some(oid);
+    }
+    None
+}
+
+/// Enums are read and compared by the server's functions, and so are arrays of them. A column of a
+/// domain is read as a value of the type below it.
+fn is_harmless(field: &str, oid: pg_sys::Oid) -> bool {
+    // SAFETY: all of these read the catalog of types
+    unsafe {
+        let base = match field {
+            ":vartype" => pg_sys::getBaseType(oid),
+            _ => oid,
+        };
+        let element = pg_sys::get_element_type(base);
+        let plain = if element == pg_sys::InvalidOid {
+            base
+        } else {
+            element
+        };
+        is_of_server(plain) || pg_sys::type_is_enum(plain)
+    }
+}
+
+/// The name of a type; `None` if no type has this OID.
+fn type_text(oid: pg_sys::Oid) -> Option<String> {
+    // SAFETY: reads the catalog of types
+    let is_type = unsafe { pg_sys::get_typtype(oid) } != 0;
+    is_type.then(|| type_name(oid))
 }
 
 /// Parses a condition over a table that is called `name` and whose columns have the names in
@@ -228,14 +278,14 @@ unsafe fn parse(
     name: &str,
     sql: &str,
     renamed: &Reads,
-) -> Result<*mut pg_sys::Node, &'static str> {
-    const NOT_ONE: &str = "it is not one expression";
+) -> Result<*mut pg_sys::Node, String> {
+    let not_one = || Err("it is not one expression".to_owned());
     unsafe {
         let source = CString::new(format!("SELECT ({sql}\n)")).unwrap_or_default();
         let statements =
             pg_sys::raw_parser(source.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
         if statements.is_null() || (*statements).length != 1 {
-            return Err(NOT_ONE);
+            return not_one();
         }
         let raw = first(statements).cast::<pg_sys::RawStmt>();
         let select = (*raw).stmt.cast::<pg_sys::SelectStmt>();
@@ -254,7 +304,7 @@ unsafe fn parse(
             && (*select).lockingClause.is_null()
             && (*select).withClause.is_null();
         if !is_plain {
-            return Err(NOT_ONE);
+            return not_one();
         }
         let target = first((*select).targetList).cast::<pg_sys::ResTarget>();
 
@@ -314,11 +364,4 @@ unsafe fn column_names(relation: pg_sys::Relation, renamed: &Reads) -> *mut pg_s
 
 unsafe fn first(list: *mut pg_sys::List) -> *mut std::ffi::c_void {
     unsafe { (*(*list).elements).ptr_value }
-}
-
-/// Runs `body`; if it fails, the message of the error comes back.
-fn attempt<T>(body: impl FnOnce() -> T + std::panic::UnwindSafe) -> Result<T, String> {
-    // a canceled statement is not the row's fault
-    let may_catch = |failure: &Failure| failure.code != PgSqlErrorCode::ERRCODE_QUERY_CANCELED;
-    subtransaction::catch(may_catch, body).map_err(|failure| failure.message)
 }

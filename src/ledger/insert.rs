@@ -6,12 +6,11 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 
-use super::audit::key_columns;
 use super::binding::Binding;
 use super::book::{Reader, Terms};
 use super::quarantine;
 use super::referrals::Referrals;
-use super::refunds::Recorded;
+use super::refunds::{self, Recorded};
 use super::row::{self, Judgement, Refunds, Row};
 use super::within;
 use super::writer::{Duplicates, Writer};
@@ -98,18 +97,22 @@ impl<'a> Inserts<'a> {
 
     /// Whether there is more to a payment than its inserted row and, maybe, entries.
     fn is_known(&mut self, key: &str, row: &Row) -> bool {
-        let (id, home) = (self.binding.id, &self.home);
-        within::was_changed(id, key)
-            || self.binding.has_recorded_refunds
-                && self
+        let (binding, home) = (self.binding, &self.home);
+        within::was_changed(binding.id, key)
+            || binding.has_recorded_refunds
+                && (self
                     .recorded
                     .get_or_insert_with(|| home.with(Recorded::open))
-                    .has_any(id, key)
-            || self
-                .binding
-                .refunds_table
-                .as_ref()
-                .is_some_and(|table| as_owner(|| table.has_refunds(&row.key_columns())))
+                    .has_any(binding.id, key)
+                    || binding.has_many_spellings
+                        && as_owner(|| refunds::adopt_waiting(binding, key, &row.key_columns())))
+            || binding.refunds_table.as_ref().is_some_and(|table| {
+                let has_refunds = || {
+                    let spellings = refunds::spellings(binding, row.key_columns());
+                    table.has_refunds(&spellings)
+                };
+                as_owner(has_refunds)
+            })
     }
 
     fn post(&mut self, key: &str, terms: Terms, posting: &Posting) -> Inserted {
@@ -129,7 +132,7 @@ impl<'a> Inserts<'a> {
         slot: *mut pg_sys::TupleTableSlot,
     ) -> Inserted {
         as_owner(|| unsafe {
-            let json = quarantine::row_json(slot);
+            let json = quarantine::row_json(self.binding.table, slot);
             quarantine::put(self.binding, key, fault, detail, json);
         });
         Inserted::Quarantined
@@ -141,7 +144,7 @@ impl<'a> Inserts<'a> {
         let taken_back = self.writer.map(Writer::close).unwrap_or_default();
         taken_back
             .iter()
-            .filter_map(|key| key_columns(self.binding, key))
+            .filter_map(|key| self.binding.key_columns(key))
             .collect()
     }
 }

@@ -42,24 +42,30 @@ pub fn quarantines() -> bool {
     ON_ERROR.get() == OnError::Quarantine
 }
 
-/// Errors that are nobody's fault here fail the statement as ever: it was canceled or gave up
-/// waiting, the server is shut down or has no disk or memory left, or the transaction is to be
-/// tried again.
-fn is_internal(failure: &Failure) -> bool {
-    const NOT_OURS: &[&str] = &["40", "53", "57", "55P03"];
-    let state = failure.sqlstate();
-    !NOT_OURS.iter().any(|class| state.starts_with(class))
-}
-
-/// Runs `body`; what it did is undone if it fails.
+/// Runs `body`; what it did is undone if it fails. Errors of circumstances fail the statement as
+/// ever.
 pub fn attempt<T>(body: impl FnOnce() -> T) -> Result<T, Failure> {
-    catch(is_internal, AssertUnwindSafe(body))
+    catch(
+        |failure| !failure.is_of_circumstances(),
+        AssertUnwindSafe(body),
+    )
 }
 
 /// Settles one payment, which stands in quarantine if that fails.
 pub fn settle(binding: &Rc<Binding>, key_columns: &[String], options: Options) -> Effect {
+    settle_by(binding, key_columns, |settler| {
+        settler.settle(key_columns, options)
+    })
+}
+
+/// The same in the way that `body` settles it.
+pub fn settle_by(
+    binding: &Rc<Binding>,
+    key_columns: &[String],
+    body: impl FnOnce(&mut Settler) -> Effect,
+) -> Effect {
     // what a settler has opened does not outlive an error
-    let settled = attempt(|| Settler::new(Rc::clone(binding)).settle(key_columns, options));
+    let settled = attempt(|| body(&mut Settler::new(Rc::clone(binding))));
     settled.unwrap_or_else(|failure| {
         let key = binding.key_text(key_columns.to_vec());
         Effect {

@@ -6,16 +6,17 @@ use std::fmt;
 use pgrx::pg_sys;
 use rust_decimal::Decimal;
 
+use super::amount::{self, Faults};
 use super::backfill::Window;
 use super::binding::{Binding, Column, Mapped};
 use super::book::Terms;
 use super::condition::Outcome;
 use super::referrals::Referral;
+use super::refunds;
 use crate::domain::currency::Currency;
 use crate::domain::fault::Fault;
 use crate::domain::money;
 use crate::domain::settlement::Claim;
-use crate::pg::numeric::{self, Unfit};
 use crate::pg::text::{Text, attribute};
 use crate::pg::zone;
 
@@ -197,7 +198,10 @@ impl<'a> Row<'a> {
                 .clamp(Decimal::ZERO, amount),
             Refunds::Some { recorded, known } => {
                 let attached = match &self.binding.refunds_table {
-                    Some(table) => table.of_payment(&self.key_columns(), currency)?,
+                    Some(table) => {
+                        let spellings = refunds::spellings(self.binding, self.key_columns());
+                        table.of_payment(&spellings, currency)?
+                    }
                     None => Decimal::ZERO,
                 };
                 let recorded = recorded
@@ -355,61 +359,10 @@ impl<'a> Row<'a> {
         let Some(datum) = self.get(column) else {
             return Ok(None);
         };
-        let fault = |fault| (fault, self.owned_text(column));
-        let integer = match column.type_oid {
-            pg_sys::INT2OID => Some(i64::from(datum.value() as i16)),
-            pg_sys::INT4OID => Some(i64::from(datum.value() as i32)),
-            pg_sys::INT8OID => Some(datum.value() as i64),
-            pg_sys::NUMERICOID => None,
-            _ => {
-                return Err((
-                    Fault::ColumnUnusable,
-                    "the column of an amount has another type".to_owned(),
-                ));
-            }
-        };
-        let amount = match integer {
-            Some(minor) if self.binding.minor_units => money::from_minor_units(minor, currency),
-            Some(major) => Decimal::from(major),
-            None if self.binding.minor_units => {
-                return Err((
-                    Fault::ColumnUnusable,
-                    "an amount in minor units is no integer".to_owned(),
-                ));
-            }
-            None => unsafe { numeric::decode(datum) }.map_err(|unfit| {
-                fault(match unfit {
-                    Unfit::NotFinite => faults.not_finite,
-                    Unfit::OutOfRange => faults.out_of_range,
-                })
-            })?,
-        };
-        if amount.is_sign_negative() && !amount.is_zero() {
-            return Err(fault(faults.negative));
-        }
-        Ok(Some(amount))
+        let minor_units = self.binding.minor_units;
+        // SAFETY: the slot holds a row that has the column
+        unsafe { amount::read(column, datum, minor_units, currency, faults) }.map(Some)
     }
-}
-
-/// The faults of one of the amounts.
-#[derive(Clone, Copy)]
-struct Faults {
-    not_finite: Fault,
-    out_of_range: Fault,
-    negative: Fault,
-}
-
-impl Faults {
-    const AMOUNT: Self = Self {
-        not_finite: Fault::AmountNotFinite,
-        out_of_range: Fault::AmountOutOfRange,
-        negative: Fault::AmountNegative,
-    };
-    const REFUNDED: Self = Self {
-        not_finite: Fault::RefundedNotFinite,
-        out_of_range: Fault::RefundedOutOfRange,
-        negative: Fault::RefundedNegative,
-    };
 }
 
 /// Whether a key is short enough for the ledger.

@@ -1,23 +1,24 @@
 //! The one operation: bring the ledger of a payment to what its row says now. Whatever
 //! happened to the row, and in whatever order, the answer depends on its present state alone.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
-use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys;
 use rust_decimal::Decimal;
 
 use super::audit::Difference;
-use super::binding::{self, Binding, Mapped};
+use super::binding::{Binding, Mapped};
 use super::book::{Entries, Reader, Terms};
 use super::quarantine;
 use super::referrals::{Referral, Referrals};
-use super::refunds::Recorded;
+use super::refunds::{self, Recorded, RefundsTable};
 use super::row::{self, Judgement, Nothing, Refunds, Row};
+use super::spelling;
 use super::writer::{Duplicates, Writer};
 use crate::domain::fault::Fault;
 use crate::domain::settlement::{self, Claim, Posting};
-use crate::pg::spi::{self, Sees};
+use crate::pg::slot::Slot;
+use crate::pg::spi;
 
 /// What settling a payment did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +58,8 @@ pub struct Options {
     pub inherited: Option<Terms>,
     /// A row that is gone is reversed whatever the binding's policy: it has moved away.
     pub moved_away: bool,
-    /// Lock the row: the caller is not the statement that changed it.
+    /// Lock the row: the caller is not the statement that changed it, and asks for a payment by a
+    /// text that need not be that of the row.
     pub lock: bool,
     /// Only say what would be done.
     pub dry_run: bool,
@@ -72,6 +74,22 @@ pub enum Verdict {
     Nothing(Nothing),
     Claim(Claim, Terms),
     Fault(Fault, String),
+}
+
+/// The texts of the columns of a key, by which a payment is asked for.
+#[derive(Clone, Copy)]
+pub enum Asked<'a> {
+    /// As a row has them.
+    ByRow(&'a [String]),
+    /// As somebody wrote them: they may be no values of the columns' types.
+    ByText(&'a [String]),
+}
+
+/// What [`Settler::judge`] finds.
+pub struct Judged {
+    pub verdict: Verdict,
+    pub key_columns: Vec<String>,
+    pub customer: Option<String>,
 }
 
 /// Settles payments of one binding.
@@ -99,22 +117,116 @@ impl Settler {
         self.reader.entries(self.binding.id, key)
     }
 
-    /// Settles the payment with these key columns. Runs with the owner's rights.
-    pub fn settle(&mut self, key_columns: &[String], options: Options) -> Effect {
+    /// Settles the payment that these texts of key columns ask for. Runs with the owner's rights.
+    ///
+    /// They may be another spelling than the row's. The payment is known by that of its row: what
+    /// the ledger has under the other one goes along, unless the payment that had it has moved
+    /// away and the row found is another one's.
+    pub fn settle(&mut self, asked: &[String], options: Options) -> Effect {
         // without the columns of its key a payment can't be told from one that is gone
         if !self.binding.columns.has_key {
             return Effect::default();
         }
-        let key = self.binding.key_text(key_columns.to_vec());
-        let mut json = None;
-        let verdict = self.read_row(key_columns, options.lock, |settler, slot| {
-            let verdict = settler.judge_slot(&key, slot, options.inherited);
-            if matches!(verdict, Verdict::Fault(..)) && !options.dry_run {
-                json = unsafe { quarantine::row_json(slot) };
+        let mut key = self.binding.key_text(asked.to_vec());
+        let mut spelled = None;
+        let by = if options.lock {
+            Asked::ByText(asked)
+        } else {
+            Asked::ByRow(asked)
+        };
+        let verdict = self.read_row(by, options.lock, |settler, slot| {
+            // SAFETY: the slot holds a row of the bound table
+            let columns = unsafe { Row::new(&settler.binding, slot) }.key_columns();
+            if columns != asked {
+                if options.moved_away {
+                    return Verdict::Missing;
+                }
+                let own = settler.binding.key_text(columns.clone());
+                settler.follow_spelling(&key, &own);
+                key = own;
             }
+            let verdict = settler.judge_slot(&key, slot, options.inherited);
+            spelled = Some(columns);
             verdict
         });
+        let mut json = None;
+        if let (Verdict::Fault(..), Some(columns)) = (&verdict, &spelled) {
+            json = self.row_json(columns);
+        }
         self.apply(&key, verdict, json, options)
+    }
+
+    /// Settles the payment that a refund of an attached table names, in whatever spelling. One that
+    /// is not there is nothing to wait for: its refunds are looked up when it comes.
+    pub fn settle_refunded(&mut self, refunds: &RefundsTable, asked: &[String]) -> Effect {
+        let binding = Rc::clone(&self.binding);
+        if !refunds.spells_like(&binding.columns.key) {
+            // what is no value of the key's type names no payment
+            let Some(own) = self.find(asked) else {
+                return Effect::default();
+            };
+            if own != asked {
+                let (own, asked) = (binding.key_text(own), binding.key_text(asked.to_vec()));
+                refunds::remember_spelling(&binding, &own, &asked);
+            }
+        }
+        let lock = Options {
+            lock: true,
+            ..Options::default()
+        };
+        self.settle(asked, lock)
+    }
+
+    /// The texts that the key columns of a payment have in its row, or would have if there was
+    /// one; `None` if what is asked for is no key.
+    pub fn find(&mut self, asked: &[String]) -> Option<Vec<String>> {
+        let mut own = spelling::canonical(self.binding.table, &self.binding.columns.key, asked)?;
+        self.read_row(Asked::ByText(asked), false, |settler, slot| {
+            // SAFETY: the slot holds a row of the bound table
+            own = unsafe { Row::new(&settler.binding, slot) }.key_columns();
+            Verdict::Missing
+        });
+        Some(own)
+    }
+
+    /// The row of a payment as json, by the texts that its key columns have in it.
+    fn row_json(&self, columns: &[String]) -> Option<String> {
+        spi::connect(|connection| {
+            let rows = self.binding.host.whole(connection, columns)?;
+            let (datum, _) = rows.datum(0, 0).filter(|(_, is_null)| !is_null)?;
+            // SAFETY: the datum is a row of the bound table
+            unsafe { quarantine::composite_json(self.binding.table, datum) }
+        })
+    }
+
+    /// Takes what is known of a payment under one spelling of its key along to the one that its
+    /// row has.
+    pub fn follow_spelling(&mut self, from: &str, to: &str) {
+        if self.binding.has_recorded_refunds {
+            refunds::move_recorded(self.binding.id, &[(from.to_owned(), to.to_owned())]);
+        }
+        refunds::respell(&self.binding, from, to);
+        quarantine::respell(&self.binding, from, to);
+        let before = self.entries(from);
+        let Some(terms) = before.terms else {
+            return;
+        };
+        let is_known = self.entries(to).last_seq > 0;
+        let Ok(reversals) = settlement::reversals(&before.standings) else {
+            return;
+        };
+        let mut writer = Writer::open(Duplicates::Fail);
+        for (n, posting) in reversals.iter().enumerate() {
+            let seq = before.last_seq + 1 + n as i32;
+            writer.add(self.binding.id, from, seq, terms, posting);
+        }
+        if !is_known {
+            let postings = settlement::restored(&before.standings, before.refunded);
+            for (n, posting) in postings.iter().enumerate() {
+                writer.add(self.binding.id, to, 1 + n as i32, terms, posting);
+            }
+        }
+        writer.close();
     }
 
     /// Freezes the terms of a payment under the key that it has moved to, if it earns nothing
@@ -142,12 +254,7 @@ impl Settler {
     }
 
     /// What the ledger should say of a payment whose row is in a slot.
-    fn judge_slot(
-        &mut self,
-        key: &str,
-        slot: *mut pg_sys::TupleTableSlot,
-        inherited: Option<Terms>,
-    ) -> Verdict {
+    fn judge_slot(&mut self, key: &str, slot: Slot, inherited: Option<Terms>) -> Verdict {
         let binding = Rc::clone(&self.binding);
         let row = unsafe { Row::new(&binding, slot) };
         let Some(referral) = self.referrals.of_row(&row) else {
@@ -179,13 +286,20 @@ impl Settler {
     }
 
     /// How the ledger differs from a payment as it is now.
-    pub fn difference(&mut self, key_columns: &[String]) -> Option<Difference> {
-        let key = self.binding.key_text(key_columns.to_vec());
-        let verdict = self.read_row(key_columns, false, |settler, slot| {
+    pub fn difference(&mut self, asked: &[String]) -> Option<Difference> {
+        let key = self.binding.key_text(asked.to_vec());
+        let mut is_other = false;
+        let verdict = self.read_row(Asked::ByText(asked), false, |settler, slot| {
+            // SAFETY: the slot holds a row of the bound table
+            is_other = unsafe { Row::new(&settler.binding, slot) }.key_columns() != asked;
+            if is_other {
+                // it is the payment of its own spelling
+                return Verdict::Missing;
+            }
             settler.judge_slot(&key, slot, None)
         });
         let entries = self.entries(&key);
-        match plan(&verdict, &entries, self.binding.keeps_deleted) {
+        match plan(&verdict, &entries, self.binding.keeps_deleted && !is_other) {
             Ok((postings, _)) if postings.is_empty() => None,
             Ok(_) if matches!(verdict, Verdict::Missing | Verdict::Unreferred) => {
                 Some(Difference::NoPayment)
@@ -199,17 +313,25 @@ impl Settler {
         }
     }
 
-    /// What the ledger should say of a payment, and its customer.
-    pub fn judge(&mut self, key_columns: &[String]) -> (Verdict, Option<String>) {
-        let key = self.binding.key_text(key_columns.to_vec());
-        let mut customer = None;
-        let verdict = self.read_row(key_columns, false, |settler, slot| {
-            customer = unsafe { Row::new(&settler.binding, slot) }
-                .customer()
-                .map(|c| c.to_owned());
+    /// What the ledger should say of a payment, the texts of its key in its row, or those that its
+    /// columns would have if there is none, and its customer.
+    /// `None` if what is asked for is no key.
+    pub fn judge(&mut self, asked: &[String]) -> Option<Judged> {
+        let key = &self.binding.columns.key;
+        let mut judged = Judged {
+            verdict: Verdict::Missing,
+            key_columns: spelling::canonical(self.binding.table, key, asked)?,
+            customer: None,
+        };
+        judged.verdict = self.read_row(Asked::ByText(asked), false, |settler, slot| {
+            // SAFETY: the slot holds a row of the bound table
+            let row = unsafe { Row::new(&settler.binding, slot) };
+            judged.customer = row.customer().map(|customer| customer.to_owned());
+            judged.key_columns = row.key_columns();
+            let key = row.key();
             settler.judge_slot(&key, slot, None)
         });
-        (verdict, customer)
+        Some(judged)
     }
 
     fn apply(
@@ -270,40 +392,30 @@ impl Settler {
     /// Reads the row of a payment as it is now.
     fn read_row(
         &mut self,
-        key_columns: &[String],
+        asked: Asked,
         lock: bool,
-        judge: impl FnOnce(&mut Self, *mut pg_sys::TupleTableSlot) -> Verdict,
+        judge: impl FnOnce(&mut Self, Slot) -> Verdict,
     ) -> Verdict {
         let binding = Rc::clone(&self.binding);
-        if key_columns.len() != binding.columns.key.len() {
-            return Verdict::Missing;
-        }
-        let args: Vec<DatumWithOid> = key_columns
-            .iter()
-            .map(|text| text.as_str().into())
-            .collect();
+        let key = match asked {
+            Asked::ByRow(texts) => Cow::Borrowed(texts),
+            Asked::ByText(texts) => {
+                match spelling::canonical(binding.table, &binding.columns.key, texts) {
+                    Some(key) => Cow::Owned(key),
+                    None => return Verdict::Missing,
+                }
+            }
+        };
         spi::connect(|connection| {
-            let locking = if lock { " FOR NO KEY UPDATE" } else { "" };
-            let sql = format!("{}{locking}", binding.select_row);
-            let rows = loop {
-                let rows = connection.run(&sql, Sees::Latest, &args);
-                // whoever held the row may have deleted it and inserted it again: a statement
-                // that has waited does not see the new one
-                let is_final = !lock || !rows.is_empty();
-                if is_final
-                    || connection
-                        .run(&binding.select_row, Sees::Latest, &args)
-                        .is_empty()
-                {
-                    break rows;
-                }
+            let Some(rows) = binding.host.of_key(connection, &key, lock) else {
+                return Verdict::Missing;
             };
-            with_row_slot(binding.table, |slot| {
-                if binding::store_row(&rows, 0, 0, slot) {
-                    judge(self, slot)
-                } else {
-                    Verdict::Missing
-                }
+            if rows.is_empty() {
+                return Verdict::Missing;
+            }
+            binding.host.with_slot(|slot| {
+                binding.host.fill(&rows, 0, 0, slot);
+                judge(self, slot)
             })
         })
     }
@@ -357,22 +469,4 @@ fn plan(
         )
     })?;
     Ok((postings, terms))
-}
-
-/// Runs `body` with an empty slot for rows of a table.
-pub fn with_row_slot<T>(
-    table: pg_sys::Oid,
-    body: impl FnOnce(*mut pg_sys::TupleTableSlot) -> T,
-) -> T {
-    unsafe {
-        let relation = pg_sys::relation_open(table, pg_sys::AccessShareLock as _);
-        let slot = pg_sys::MakeSingleTupleTableSlot(
-            (*relation).rd_att,
-            &raw const pg_sys::TTSOpsHeapTuple,
-        );
-        let result = body(slot);
-        pg_sys::ExecDropSingleTupleTableSlot(slot);
-        pg_sys::relation_close(relation, pg_sys::AccessShareLock as _);
-        result
-    }
 }

@@ -1,6 +1,7 @@
 //! The triggers of payments and refunds tables. Inserted payments take the short way;
 //! everything else is settled from the present state of the row.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
@@ -8,11 +9,13 @@ use pgrx::pg_sys;
 use super::binding::Binding;
 use super::book::Entries;
 use super::columns;
+use super::host::ROWS_PER_BATCH;
 use super::insert::{Inserted, Inserts};
 use super::on_error;
 use super::pause;
 use super::referrals::Referrals;
 use super::refunds::RefundsTable;
+use super::respell;
 use super::row::Row;
 use super::settle::{Options, Settler};
 use super::transition::Transition;
@@ -40,6 +43,7 @@ pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
         if !binding.columns.has_key || is_restored {
             return;
         }
+        let binding = respell::up_to_date(binding);
         let event = trigger.tg_event & pg_sys::TRIGGER_EVENT_OPMASK;
         let body = || {
             if trigger.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0 {
@@ -202,6 +206,9 @@ fn insert(binding: &Rc<Binding>, count: i64, rows: impl FnOnce(&mut dyn FnMut(Sl
     rows(&mut |slot| {
         if let Inserted::NotNew(key_columns) = unsafe { inserts.add(slot) } {
             others.push(key_columns);
+            if others.len() == ROWS_PER_BATCH {
+                settle_all(binding, &std::mem::take(&mut others), Options::default());
+            }
         }
     });
     others.extend(inserts.close());
@@ -275,10 +282,26 @@ impl<'a> Changes<'a> {
     /// A payment of a referred customer that had one key and has another, or the same.
     fn moved(&mut self, from: Vec<String>, to: Vec<String>) {
         if from == to {
-            self.settle.push(to);
+            self.settle(to);
         } else {
             self.moves.push(Move { from, to });
         }
+    }
+
+    fn settle(&mut self, key_columns: Vec<String>) {
+        self.settle.push(key_columns);
+        // one that keeps its key has nothing to do with those that change theirs
+        if self.settle.len() == ROWS_PER_BATCH {
+            self.settle_batch();
+        }
+    }
+
+    fn settle_batch(&mut self) {
+        let options = Options {
+            moved_away: self.has_moved_away,
+            ..Options::default()
+        };
+        settle_all(self.binding, &std::mem::take(&mut self.settle), options);
     }
 
     /// # Safety
@@ -288,7 +311,7 @@ impl<'a> Changes<'a> {
         let key_columns = row.key_columns();
         self.remember(&key_columns);
         if self.is_referred(&row) {
-            self.settle.push(key_columns);
+            self.settle(key_columns);
         }
     }
 
@@ -298,17 +321,10 @@ impl<'a> Changes<'a> {
         });
     }
 
-    fn finish(self) {
+    fn finish(mut self) {
+        self.settle_batch();
         if self.moves.is_empty() {
-            let moved_away = self.has_moved_away;
-            return settle_all(
-                self.binding,
-                &self.settle,
-                Options {
-                    moved_away,
-                    ..Options::default()
-                },
-            );
+            return;
         }
         as_owner(|| {
             let mut settler = Settler::new(Rc::clone(self.binding));
@@ -339,9 +355,6 @@ impl<'a> Changes<'a> {
                 };
                 settler.settle(&moved.to, inherited);
                 settler.keep_terms(&moved.to, before);
-            }
-            for key_columns in &self.settle {
-                settler.settle(key_columns, Options::default());
             }
         });
     }
@@ -383,30 +396,53 @@ pub fn post_refunds(fcinfo: pg_sys::FunctionCallInfo) {
             else {
                 return;
             };
-            let mut changed = Vec::new();
-            each_row(trigger, 1, |slot| {
-                let key_columns = refunds.payment_of(slot);
-                if !key_columns.is_empty() && !changed.contains(&key_columns) {
-                    changed.push(key_columns);
-                }
-            });
-            // in one order, so that statements over the same payments wait for each other in turn
-            changed.sort();
-            let lock = Options {
-                lock: true,
-                ..Options::default()
+            let binding = respell::up_to_date(binding.of_bound_table());
+            let mut changed = Refunded {
+                refunds: &refunds,
+                binding: &binding,
+                payments: BTreeSet::new(),
             };
-            if on_error::quarantines() {
-                for key_columns in &changed {
-                    on_error::settle(&binding, key_columns, lock);
-                }
-                return;
-            }
-            let mut settler = Settler::new(binding);
-            for key_columns in &changed {
-                settler.settle(key_columns, lock);
-            }
+            each_row(trigger, 1, |slot| changed.note(slot));
+            changed.settle();
         });
+    }
+}
+
+/// The payments whose refunds a statement has changed, as their refunds spell them, and in one
+/// order, so that statements over the same payments wait for each other in turn.
+struct Refunded<'a> {
+    refunds: &'a RefundsTable,
+    binding: &'a Rc<Binding>,
+    payments: BTreeSet<Vec<String>>,
+}
+
+impl Refunded<'_> {
+    /// # Safety
+    /// The slot must hold a row of the refunds table.
+    unsafe fn note(&mut self, slot: Slot) {
+        // SAFETY: as for the caller
+        if let Some(payment) = unsafe { self.refunds.payment_of(slot) } {
+            self.payments.insert(payment);
+            if self.payments.len() == ROWS_PER_BATCH {
+                self.settle();
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        let payments = std::mem::take(&mut self.payments);
+        if on_error::quarantines() {
+            for payment in &payments {
+                on_error::settle_by(self.binding, payment, |settler| {
+                    settler.settle_refunded(self.refunds, payment)
+                });
+            }
+            return;
+        }
+        let mut settler = Settler::new(Rc::clone(self.binding));
+        for payment in &payments {
+            settler.settle_refunded(self.refunds, payment);
+        }
     }
 }
 

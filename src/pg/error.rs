@@ -100,6 +100,13 @@ pub enum Problem {
     NotAttached {
         table: String,
     },
+    TableChanged {
+        table: String,
+    },
+    UnreadableTable {
+        table: String,
+        why: String,
+    },
     OtherPaymentKey {
         table: String,
         before: String,
@@ -168,6 +175,10 @@ pub enum Problem {
     PaymentKeyColumns {
         table: String,
         expected: usize,
+    },
+    RefundKeyType {
+        column: String,
+        type_name: String,
     },
     NoRandomNumbers,
     LedgerWouldBeLost {
@@ -386,6 +397,18 @@ impl Problem {
                 format!("{table} is not bound."),
                 "Attach it with affiliate_attach_payments().",
             ),
+            Self::TableChanged { table } => report(
+                Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
+                "table was altered while it was about to be read".to_owned(),
+                format!("{table} or one of its columns has another name by now."),
+                "Retry the transaction.",
+            ),
+            Self::UnreadableTable { table, why } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "table can't be read".to_owned(),
+                format!("Reading {table} as its owner fails: {why}."),
+                "Have the owner of the table mend what it depends on, such as an index, a partition or a right of his own.",
+            ),
             Self::OtherPaymentKey { table, before } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "table was attached with another payment key".to_owned(),
@@ -499,7 +522,7 @@ impl Problem {
                 Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
                 "payment key is malformed".to_owned(),
                 format!("The key is \"{key}\"."),
-                "Pass a composite key as PostgreSQL writes a row, such as (1,abc), without NULLs.",
+                "Pass a value of the key's type; a composite key as PostgreSQL writes a row, such as (1,abc), without NULLs.",
             ),
             Self::RefundsInColumn { table } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -524,6 +547,14 @@ impl Problem {
                 "payment_key has the wrong number of columns".to_owned(),
                 format!("A payment of {table} is known by {expected} columns."),
                 "Name as many columns, separated by commas, in the order of the payments' key.",
+            ),
+            Self::RefundKeyType { column, type_name } => report(
+                Code::ERRCODE_DATATYPE_MISMATCH,
+                "refunds can't be found by the key of their payment".to_owned(),
+                format!(
+                    "The payments' key is of type {type_name}, which takes different texts for the same; column \"{column}\" has another type or collation."
+                ),
+                "Give the column of the refunds the type and collation of the payments' key.",
             ),
             Self::NoRandomNumbers => report(
                 Code::ERRCODE_SYSTEM_ERROR,

@@ -13,6 +13,7 @@ pub mod relations;
 pub mod rights;
 pub mod scan;
 pub mod slot;
+pub mod snapshot;
 pub mod spi;
 pub mod subtransaction;
 pub mod text;

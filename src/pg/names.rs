@@ -25,9 +25,15 @@ pub fn table_name(table: pg_sys::Oid) -> String {
 /// The name of a type as SQL, qualified unless it is the server's own; `bpchar` for any
 /// `character(n)`, as `character` by itself is of one character.
 pub fn type_name(type_oid: pg_sys::Oid) -> String {
+    type_name_with(type_oid, -1)
+}
+
+/// The same with a type modifier: `numeric(10,2)`.
+pub fn type_name_with(type_oid: pg_sys::Oid, typmod: i32) -> String {
     const FLAGS: u32 = pg_sys::FORMAT_TYPE_FORCE_QUALIFY | pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN;
+    // SAFETY: the name is a C string in memory of the caller's context
     unsafe {
-        let name = pg_sys::format_type_extended(type_oid, -1, FLAGS as _);
+        let name = pg_sys::format_type_extended(type_oid, typmod, FLAGS as _);
         std::ffi::CStr::from_ptr(name)
             .to_string_lossy()
             .into_owned()

@@ -74,13 +74,22 @@ const MAX_KEYS: usize = 2;
 impl Probe {
     /// For probes of a table's index with so many keys, whose rows are read up to an attribute.
     pub fn open(layout: &Layout, keys: usize, attributes: i16) -> Self {
+        Self::of_snapshot(layout, keys, attributes, &raw mut pg_sys::SnapshotSelfData)
+    }
+
+    /// The same for what a snapshot shows, which must last as long as the probe.
+    pub fn of_snapshot(
+        layout: &Layout,
+        keys: usize,
+        attributes: i16,
+        snapshot: pg_sys::Snapshot,
+    ) -> Self {
         // kept until the transaction ends, as those of a statement are
         let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
         let home = Context::current();
         let (heap, index, scan) = unsafe {
             layout.open(lock, |heap, index| {
                 let index = raw::index_open(index, lock);
-                let snapshot = &raw mut pg_sys::SnapshotSelfData;
                 #[cfg(not(feature = "pg18"))]
                 let scan = raw::index_beginscan(heap, index, snapshot, keys as i32, 0);
                 #[cfg(feature = "pg18")]

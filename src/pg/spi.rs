@@ -82,6 +82,15 @@ impl Connection {
 
     /// Opens a cursor over a query that sees the latest state.
     pub fn cursor(&self, sql: &str, args: &[DatumWithOid]) -> Cursor {
+        self.open_cursor(sql, args, false)
+    }
+
+    /// Opens a cursor over a query that sees what the active snapshot shows.
+    pub fn read_cursor(&self, sql: &str, args: &[DatumWithOid]) -> Cursor {
+        self.open_cursor(sql, args, true)
+    }
+
+    fn open_cursor(&self, sql: &str, args: &[DatumWithOid], read_only: bool) -> Cursor {
         let plan = prepare(sql, args, 0);
         let (mut values, nulls) = split(args);
         unsafe {
@@ -90,7 +99,7 @@ impl Connection {
                 plan,
                 values.as_mut_ptr(),
                 nulls.as_ptr(),
-                false,
+                read_only,
             );
             Cursor { portal, plan }
         }
@@ -179,6 +188,13 @@ impl Rows {
     pub fn get<T: FromDatum>(&self, row: usize, column: usize) -> Option<T> {
         let (datum, is_null) = self.datum(row, column)?;
         unsafe { T::from_datum(datum, is_null) }
+    }
+
+    /// The first column of a row as a place in a list, counted from 0, where SQL counts from 1.
+    pub fn place(&self, row: usize) -> Option<usize> {
+        usize::try_from(self.get::<i64>(row, 0)?)
+            .ok()?
+            .checked_sub(1)
     }
 
     pub fn datum(&self, row: usize, column: usize) -> Option<(pg_sys::Datum, bool)> {

@@ -1,7 +1,7 @@
 //! Going on after an error.
 
 use std::ffi::CStr;
-use std::panic::UnwindSafe;
+use std::panic::{AssertUnwindSafe, UnwindSafe};
 
 use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
@@ -18,6 +18,14 @@ impl Failure {
             message: report.message().to_owned(),
             code: report.sql_error_code(),
         }
+    }
+
+    /// Whether it is nobody's fault: the statement was canceled or gave up waiting, the server is
+    /// shut down or has no disk or memory left, or the transaction is to be tried again.
+    pub fn is_of_circumstances(&self) -> bool {
+        const CIRCUMSTANCES: &[&str] = &["40", "53", "57", "55P03"];
+        let state = self.sqlstate();
+        CIRCUMSTANCES.iter().any(|class| state.starts_with(class))
     }
 
     /// Its SQLSTATE as it is written.
@@ -65,4 +73,13 @@ pub fn catch<T>(
         pg_sys::CurrentResourceOwner = owner;
         result
     }
+}
+
+/// [`catch`] for errors that data, or code of a host, may raise: the message comes back.
+pub fn in_subtransaction<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    catch(
+        |failure| !failure.is_of_circumstances(),
+        AssertUnwindSafe(body),
+    )
+    .map_err(|failure| failure.message)
 }

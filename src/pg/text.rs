@@ -5,6 +5,8 @@ use std::ffi::CStr;
 use pgrx::{AnyElement, FromDatum, pg_sys};
 use smallvec::SmallVec;
 
+use super::rights::as_table_owner;
+
 /// A text in memory of our own that is one of the server's too, behind its header. Most keys are
 /// short and need no allocation.
 pub struct Text(SmallVec<[u32; 16]>);
@@ -78,12 +80,16 @@ pub enum ToText {
     Text,
     /// `char(n)`, without the blanks that pad it.
     Padded,
-    /// Any other type, by its output function.
+    /// Any other type of the server, and enums, by their output function.
     Output(pg_sys::Oid),
+    /// A type that somebody made, by its output function: it runs as the owner of the table that
+    /// has the column.
+    Foreign(pg_sys::Oid, pg_sys::Oid),
 }
 
 impl ToText {
-    pub fn of(type_oid: pg_sys::Oid) -> Self {
+    /// For values of a type in a column of a table.
+    pub fn of(type_oid: pg_sys::Oid, table: pg_sys::Oid) -> Self {
         match type_oid {
             pg_sys::INT2OID => Self::Int2,
             pg_sys::INT4OID => Self::Int4,
@@ -94,7 +100,11 @@ impl ToText {
                 let mut output = pg_sys::InvalidOid;
                 let mut is_varlena = false;
                 pg_sys::getTypeOutputInfo(other, &mut output, &mut is_varlena);
-                Self::Output(output)
+                if is_of_server(other) || pg_sys::type_is_enum(other) {
+                    Self::Output(output)
+                } else {
+                    Self::Foreign(output, table)
+                }
             },
         }
     }
@@ -109,7 +119,7 @@ impl ToText {
             Self::Int2 => Some((datum.value() as i16).into()),
             Self::Int4 => Some((datum.value() as i32).into()),
             Self::Int8 => Some(datum.value() as i64),
-            Self::Text | Self::Padded | Self::Output(_) => None,
+            Self::Text | Self::Padded | Self::Output(_) | Self::Foreign(..) => None,
         }
     }
 
@@ -128,20 +138,30 @@ impl ToText {
                         .unwrap_or_default()
                         .trim_end_matches(' '),
                 ),
-                Self::Output(function) => {
-                    let text = pg_sys::OidOutputFunctionCall(function, datum);
-                    let owned = Text::new(&CStr::from_ptr(text).to_string_lossy());
-                    pg_sys::pfree(text.cast());
-                    owned
-                }
+                Self::Output(function) => output(function, datum),
+                Self::Foreign(function, table) => as_table_owner(table, || output(function, datum)),
             }
         }
     }
 }
 
-/// The key that a caller passed, of whatever type, as text.
+/// Whether an object came with the server: nobody but a superuser can have changed it.
+pub fn is_of_server(object: pg_sys::Oid) -> bool {
+    object.to_u32() < pg_sys::FirstNormalObjectId
+}
+
+unsafe fn output(function: pg_sys::Oid, datum: pg_sys::Datum) -> Text {
+    unsafe {
+        let text = pg_sys::OidOutputFunctionCall(function, datum);
+        let owned = Text::new(&CStr::from_ptr(text).to_string_lossy());
+        pg_sys::pfree(text.cast());
+        owned
+    }
+}
+
+/// The key that a caller passed, text, an integer or a uuid, as text.
 pub fn key_text(key: &AnyElement) -> String {
-    unsafe { ToText::of(key.oid()).apply(key.datum()) }.to_owned()
+    unsafe { ToText::of(key.oid(), pg_sys::InvalidOid).apply(key.datum()) }.to_owned()
 }
 
 /// `"name"`, quoted where SQL needs it.

@@ -160,7 +160,7 @@ SELECT count(*) AS problems FROM affiliate.binding_health WHERE problem IS NOT N
 REVOKE USAGE ON SCHEMA affiliate FROM regress_ledger;
 REVOKE INSERT, UPDATE ON affiliate.quarantine FROM regress_ledger;
 REVOKE UPDATE ON SEQUENCE affiliate.epoch FROM regress_ledger;
-REVOKE EXECUTE ON FUNCTION affiliate.as_bigint FROM regress_ledger;
+REVOKE EXECUTE ON FUNCTION affiliate.key_types FROM regress_ledger;
 ALTER FUNCTION affiliate_maintain() OWNER TO postgres;
 ALTER TABLE affiliate.refund OWNER TO regress_app;
 SELECT problem FROM affiliate.binding_health WHERE problem IS NOT NULL ORDER BY problem COLLATE "C";

@@ -254,6 +254,16 @@ fn assert_same(
     );
 }
 
+/// The same text for all spellings of a key.
+fn one_spelling(key: &str) -> String {
+    let key = key.to_lowercase().replace('"', "");
+    if key.contains('.') {
+        key.trim_end_matches('0').to_owned()
+    } else {
+        key
+    }
+}
+
 /// Which payments differ: sums of their entries on both sides, and the rows behind them.
 fn print_differing_payments(client: &mut Client, world: &World, tables: &[Rc<Table>]) {
     /// What has entries: table, payment, customer and currency; and the sums of amount and base.
@@ -265,15 +275,18 @@ fn print_differing_payments(client: &mut Client, world: &World, tables: &[Rc<Tab
                JOIN affiliate.referral AS r ON r.id = c.referral_id
                GROUP BY 1, 2, 3, 4";
     for row in &client.query(sql, &[]).expect("the ledger") {
-        let id: [String; 4] = [0, 1, 2, 3].map(|column| row.get(column));
-        let sums = (minor(row.get(4), &id[3]), minor(row.get(5), &id[3]));
-        database.insert(id, sums);
+        let mut id: [String; 4] = [0, 1, 2, 3].map(|column| row.get(column));
+        id[1] = one_spelling(&id[1]);
+        let sums = database.entry(id.clone()).or_default();
+        sums.0 += minor(row.get(4), &id[3]);
+        sums.1 += minor(row.get(5), &id[3]);
     }
     let mut model = Sums::new();
     for ((table, key), payment) in &world.payments {
-        let key = tables[*table]
-            .key_text(key)
-            .replace("Bär & Co", "\"Bär & Co\"");
+        let key = match key.split_once(',') {
+            Some(_) => one_spelling(&format!("({key})")),
+            None => one_spelling(key),
+        };
         for entry in payment.entries.iter().map(|index| &world.entries[*index]) {
             let id = [tables[*table].name, &key, &entry.customer, entry.currency];
             let sums = model.entry(id.map(str::to_owned)).or_default();
@@ -288,6 +301,12 @@ fn print_differing_payments(client: &mut Client, world: &World, tables: &[Rc<Tab
         if database.get(id) != model.get(id) {
             let (theirs, ours) = (database.get(id), model.get(id));
             eprintln!("{id:?}: sums of amount and base are {theirs:?}, should be {ours:?}");
+            let entries = "
+                SELECT format('%s %L #%s: %s x %s, %s refunded: %s', posted_at, payment_key, seq, rate, base, refunded, amount)
+                FROM affiliate.commission WHERE lower(payment_key) = $1 ORDER BY posted_at, payment_key, seq";
+            for entry in &client.query(entries, &[&id[1]]).expect("entries") {
+                eprintln!("  {}", entry.get::<_, String>(0));
+            }
         }
     }
 }

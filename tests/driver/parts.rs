@@ -7,7 +7,7 @@ pub const OTHER_SPELLINGS: bool = false;
 pub const MINOR_UNITS_IN_NUMERIC: bool = false;
 
 /// Columns are added to the ledger, and dropped again.
-pub const LEDGER_COLUMNS: bool = false;
+pub const LEDGER_COLUMNS: bool = true;
 
 /// Bindings are paused.
 pub const PAUSES: bool = true;

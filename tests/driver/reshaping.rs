@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::tables::{CHARGE, INVOICE, METER, ORDER, OWN, SALE, TICKET, Table};
+use super::tables::{CHARGE, INVOICE, METER, ORDER, OWN, Role, SALE, TICKET, Table};
 use super::{Driver, parts};
 use crate::model::payouts::Counts;
 
@@ -69,13 +69,6 @@ const RETYPES: &[Retype] = &[
         true,
     ),
     retype(
-        METER,
-        Some("shop.meter_credit"),
-        "meter",
-        &[("text", ""), ("varchar(60)", ""), ("name", "")],
-        true,
-    ),
-    retype(
         TICKET,
         None,
         "amount",
@@ -88,10 +81,18 @@ const RETYPES: &[Retype] = &[
     ),
     // what follows changes the texts of keys
     retype(
+        METER,
+        Some("shop.meter_credit"),
+        "meter",
+        &[("numeric", ""), ("numeric(30,6)", "")],
+        parts::OTHER_SPELLINGS,
+    ),
+    // at first texts in upper case
+    retype(
         CHARGE,
         None,
         "id",
-        &[("uuid", "id::uuid"), ("text", "upper(id::text)")],
+        &[("uuid", "id::uuid"), ("varchar(60)", "")],
         parts::OTHER_SPELLINGS,
     ),
     retype(
@@ -137,10 +138,15 @@ impl Driver<'_> {
     /// A column gets another type. Payments are what they were.
     pub(super) fn change_type(&mut self) {
         let retype = RETYPES.choose(&mut self.rng).expect("a column");
-        let (type_name, using) = *retype.types.choose(&mut self.rng).expect("a type");
+        let (mut type_name, mut using) = *retype.types.choose(&mut self.rng).expect("a type");
         let column = retype.column;
         if !retype.is_on {
             return;
+        }
+        let has_texts = |other: &(&str, &str, Role)| other.0 == column && other.1 == "text";
+        if retype.table == CHARGE && self.table(CHARGE).columns.iter().any(has_texts) {
+            // as varchar they would go on in upper case
+            (type_name, using) = retype.types[0];
         }
         let using = match using {
             "" => String::new(),

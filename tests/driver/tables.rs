@@ -100,7 +100,7 @@ pub fn tables() -> Vec<Table> {
                 ("currency", "text", Role::Currency),
                 ("refunded", "bigint", Role::Refunded),
                 ("paid_on", "date", Role::PaidAt),
-                ("id", "uuid", Role::Key(0)),
+                ("id", "text", Role::Key(0)),
             ],
             minor_units: true,
             only_currency: None,
@@ -237,7 +237,7 @@ pub fn set_up(since: i64, everything: bool) -> String {
          CREATE TABLE shop.\"order\" (id bigint PRIMARY KEY, \"Käufer\" text, amount numeric,
              currency text, paid_at timestamptz, status text, note text);
          CREATE TABLE shop.charge (gone int, note text, customer bigint, amount bigint,
-             currency text, refunded bigint, paid_on date, id uuid PRIMARY KEY);
+             currency text, refunded bigint, paid_on date, id text PRIMARY KEY);
          ALTER TABLE shop.charge DROP COLUMN gone;
          CREATE TABLE shop.invoice (tenant text, number integer, customer text,
              amount numeric(20,0), created bigint, note text, PRIMARY KEY (tenant, number));
@@ -248,7 +248,7 @@ pub fn set_up(since: i64, everything: bool) -> String {
              currency text, paid_at timestamptz, note text);
          CREATE TABLE shop.meter (reading numeric PRIMARY KEY, customer text,
              amount numeric(20,0), paid_at timestamptz, note text);
-         CREATE TABLE shop.meter_credit (id text PRIMARY KEY, meter text, amount numeric);
+         CREATE TABLE shop.meter_credit (id text PRIMARY KEY, meter numeric, amount numeric);
          CREATE TABLE shop.sale (region text, id bigint, customer text, amount numeric,
              currency text, paid_at timestamp, note text, PRIMARY KEY (region, id))
              PARTITION BY LIST (region);
@@ -353,7 +353,7 @@ impl Table {
         let type_name = column.map_or("text", |column| column.1);
         let n = self.written.get();
         self.written.set(n.wrapping_add(1));
-        // a uuid is in upper case where it is kept as a text
+        // before they become uuids, and with that lower case, they are texts
         if self.name == "shop.charge" && type_name == "text" {
             return text.to_uppercase();
         }
@@ -367,8 +367,10 @@ impl Table {
             ("uuid", 1) => format!("{{{text}}}"),
             ("citext", 0) => text.to_uppercase(),
             ("citext", 1) => text.replace("ticket", "Ticket"),
-            ("numeric" | "numeric(24,4)", 0) => format!("{text}00"),
-            ("numeric" | "numeric(24,4)", 1) => format!("0{}", text.trim_end_matches('0')),
+            ("numeric" | "numeric(24,4)", 0) if text.contains('.') => format!("{text}00"),
+            ("numeric" | "numeric(24,4)", 1) if text.contains('.') => {
+                format!("0{}", text.trim_end_matches('0'))
+            }
             _ => text.to_owned(),
         }
     }

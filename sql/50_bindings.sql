@@ -146,6 +146,18 @@ COMMENT ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, 
     IS 'Binds a payments table by its column names and returns the number of the binding; scans nothing';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text) FROM PUBLIC;
 
+CREATE FUNCTION @extschema@.affiliate_alter_binding(
+    payments regclass, currency text DEFAULT NULL, paid_at text DEFAULT NULL, since timestamptz DEFAULT NULL,
+    refunded text DEFAULT NULL, product text DEFAULT NULL, paid_when text DEFAULT NULL,
+    minor_units boolean DEFAULT NULL, currency_code text DEFAULT NULL, program text DEFAULT NULL,
+    on_delete text DEFAULT NULL, clear text[] DEFAULT NULL
+) RETURNS boolean
+LANGUAGE c SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'affiliate_alter_binding_wrapper';
+COMMENT ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[])
+    IS 'Changes options of a bound payments table while payments go on; NULL leaves one as it is, clear names those to be let go; returns whether anything changed';
+REVOKE ALL ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[]) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.affiliate_detach("table" regclass) RETURNS boolean
 LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_detach_wrapper';

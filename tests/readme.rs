@@ -219,7 +219,7 @@ fn in_catalog(client: &mut Client, mode: &str) -> BTreeMap<String, Vec<Described
         "SELECT f.name, a.name,
             string_agg(DISTINCT format_type(a.type, NULL), ', '),
             string_agg(DISTINCT coalesce(regexp_replace(
-                pg_get_function_arg_default(f.oid, a.n::int), '::[a-z ]+$', ''), 'required'), ', ')
+                pg_get_function_arg_default(f.oid, a.n::int), '::[][a-z ]+$', ''), 'required'), ', ')
          FROM ({FUNCTIONS}) f
             JOIN pg_proc p ON p.oid = f.oid
             LEFT JOIN LATERAL unnest(p.proargnames,

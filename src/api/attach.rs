@@ -3,13 +3,12 @@
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
 
-use super::host::{Host, Mapped, triggers};
+use super::host::{Host, triggers};
+use super::mapping::{Mapping, Resolved};
 use super::ownership::{lending_triggers, require_owner};
 use super::programs::require_program;
 use super::referrals::moment;
 use super::{required, required_text};
-use crate::domain::currency::Currency;
-use crate::ledger::condition;
 use crate::pg::args::{regclass, timestamptz};
 use crate::pg::error::Problem;
 use crate::pg::names::table_name;
@@ -18,22 +17,10 @@ use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Connection, Sees};
 use crate::pg::text::quote_ident;
 
-/// A mapping as the caller wrote it.
-struct Mapping {
-    customer: String,
-    amount: String,
-    currency: Option<String>,
-    paid_at: Option<String>,
+/// What only attaching decides.
+struct Attached {
     payment_key: Option<String>,
-    since: Option<TimestampWithTimeZone>,
     replica: bool,
-    refunded: Option<String>,
-    product: Option<String>,
-    paid_when: Option<String>,
-    minor_units: bool,
-    currency_code: Option<String>,
-    program: String,
-    on_delete: String,
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -61,30 +48,28 @@ fn affiliate_attach_payments(
         amount: required_text("amount", amount),
         currency,
         paid_at,
-        payment_key,
-        since,
-        replica: required("replica", replica),
         refunded,
         product,
         paid_when,
         minor_units: required("minor_units", minor_units),
         currency_code,
+        since: since.map(|since| moment("since", Some(since))),
         program: required_text("program", program),
         on_delete: required_text("on_delete", on_delete),
     };
-    if !matches!(mapping.on_delete.as_str(), "reverse" | "keep") {
-        let allowed = "'reverse', 'keep'".to_owned();
-        Problem::NotOneOf {
-            name: "on_delete",
-            value: mapping.on_delete,
-            allowed,
-        }
-        .raise();
-    }
-    spi::connect(|connection| attach(connection, table, mapping))
+    let attached = Attached {
+        payment_key,
+        replica: required("replica", replica),
+    };
+    spi::connect(|connection| attach(connection, table, mapping, attached))
 }
 
-fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 {
+fn attach(
+    connection: &Connection,
+    table: pg_sys::Oid,
+    mapping: Mapping,
+    attached: Attached,
+) -> i64 {
     if table == Relations::get().payment {
         Problem::OwnPayments.raise();
     }
@@ -99,46 +84,12 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
         .raise();
     }
 
-    let customer = host.text_column(&mapping.customer);
-    let amount = host.amount_column(&mapping.amount, mapping.minor_units);
-    if mapping.currency.is_some() && mapping.currency_code.is_some() {
-        Problem::CurrencyTwice.raise();
-    }
-    let currency = mapping
-        .currency
-        .as_deref()
-        .map(|name| host.text_column(name));
-    let currency_code = mapping
-        .currency_code
-        .map(|code| match Currency::parse(&code) {
-            Some(currency) => currency.code().to_owned(),
-            None => Problem::UnknownCurrency { currency: code }.raise(),
-        });
-    let paid_at = mapping
-        .paid_at
-        .as_deref()
-        .map(|name| host.time_column(name));
-    let refunded = mapping
-        .refunded
-        .as_deref()
-        .map(|name| host.amount_column(name, mapping.minor_units));
-    let product = mapping
-        .product
-        .as_deref()
-        .map(|name| host.text_column(name));
-    let key = host.key(connection, mapping.payment_key.as_deref());
-    let condition = mapping
-        .paid_when
-        .clone()
-        .map(|sql| condition::check(table, &required_text("paid_when", Some(sql))))
-        .unwrap_or_default();
-    let condition_names: Vec<String> = condition.into_iter().map(|(name, _)| name).collect();
-
-    let since = mapping.since.map(|since| moment("since", Some(since)));
-    let name_of = |column: &Option<Mapped>| column.as_ref().map(|column| column.name.clone());
-    let number_of = |column: &Option<Mapped>| column.as_ref().map_or(0, |column| column.attnum);
-    let mut attnums = vec![customer.attnum, amount.attnum];
-    attnums.extend([&currency, &paid_at, &refunded, &product].map(number_of));
+    let Resolved {
+        currency_code,
+        mut attnums,
+        condition_columns,
+    } = mapping.resolve(&host);
+    let key = host.key(connection, attached.payment_key.as_deref());
     attnums.extend(key.iter().map(|column| column.attnum));
     let key_names: Vec<String> = key.iter().map(|column| column.name.clone()).collect();
     if let Some(before) = &before
@@ -174,26 +125,26 @@ fn attach(connection: &Connection, table: pg_sys::Oid, mapping: Mapping) -> i64 
         host.name.as_str().into(),
         mapping.program.into(),
         key_names.into(),
-        customer.name.into(),
-        amount.name.into(),
-        name_of(&currency).into(),
-        name_of(&paid_at).into(),
-        name_of(&refunded).into(),
-        name_of(&product).into(),
+        mapping.customer.into(),
+        mapping.amount.into(),
+        mapping.currency.into(),
+        mapping.paid_at.into(),
+        mapping.refunded.into(),
+        mapping.product.into(),
         attnums.into(),
         currency_code.into(),
         mapping.minor_units.into(),
         mapping.paid_when.into(),
-        condition_names.clone().into(),
-        condition_names.into(),
-        timestamptz(since),
+        condition_columns.clone().into(),
+        condition_columns.into(),
+        timestamptz(mapping.since),
         mapping.on_delete.into(),
-        mapping.replica.into(),
+        attached.replica.into(),
     ];
     let bound = as_owner(|| connection.run(BIND, Sees::Now, &args));
     let id: i32 = bound.value().unwrap_or_default();
     lending_triggers(|| {
-        host.create_triggers(connection, "affiliate.post_payments()", mapping.replica);
+        host.create_triggers(connection, "affiliate.post_payments()", attached.replica);
     });
     i64::from(id)
 }

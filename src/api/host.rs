@@ -42,6 +42,11 @@ pub struct Mapped {
 impl Host {
     /// Opens and locks a table as CREATE TRIGGER does; an error if it is none that can be bound.
     pub fn open(table: pg_sys::Oid) -> Self {
+        Self::open_with(table, pg_sys::ShareRowExclusiveLock as _)
+    }
+
+    /// The same with another lock.
+    pub fn open_with(table: pg_sys::Oid, lock: pg_sys::LOCKMODE) -> Self {
         let name = table_name(table);
         if unsafe { pg_sys::get_rel_name(table) }.is_null() {
             Problem::NoSuchTable { table: name }.raise();
@@ -55,7 +60,7 @@ impl Host {
             .raise();
         }
         unsafe {
-            let relation = pg_sys::relation_open(table, pg_sys::ShareRowExclusiveLock as _);
+            let relation = pg_sys::relation_open(table, lock);
             let class = &*(*relation).rd_rel;
             let (kind, is_temporary) = (
                 class.relkind as u8,

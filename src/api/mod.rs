@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod affiliates;
+pub mod alter;
 pub mod attach;
 pub mod compare;
 pub mod explain;
@@ -10,6 +11,7 @@ pub mod fold;
 pub mod host;
 pub mod key_types;
 pub mod keys;
+pub mod mapping;
 pub mod owner;
 pub mod ownership;
 pub mod pause;

@@ -117,6 +117,16 @@ pub enum Problem {
     NotPaused {
         table: String,
     },
+    FrozenOption {
+        option: &'static str,
+        table: String,
+    },
+    OptionTwice {
+        name: &'static str,
+    },
+    RefundsRecorded {
+        table: String,
+    },
     NotTheOwner {
         table: String,
         /// `None` if the table is gone.
@@ -389,7 +399,7 @@ impl Problem {
                 Code::ERRCODE_DUPLICATE_OBJECT,
                 "table is attached already".to_owned(),
                 format!("{table} is bound."),
-                "To change the binding, call affiliate_detach() first.",
+                "affiliate_alter_binding() changes options; for the others call affiliate_detach() first.",
             ),
             Self::NotAttached { table } => report(
                 Code::ERRCODE_UNDEFINED_OBJECT,
@@ -426,6 +436,24 @@ impl Problem {
                 "table is not paused".to_owned(),
                 format!("The triggers of {table} post."),
                 "affiliate_reconcile() posts what is missing.",
+            ),
+            Self::FrozenOption { option, table } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "option can't be changed once there are entries".to_owned(),
+                format!("Entries or recorded refunds of {table} depend on its {option}."),
+                "Leave it as it is, and attach a table of its own for payments that are to have another one.",
+            ),
+            Self::OptionTwice { name } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "option is given and cleared".to_owned(),
+                format!("{name} has a value and is in clear."),
+                "Give it a value, or clear it.",
+            ),
+            Self::RefundsRecorded { table } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "refunds of this table are recorded".to_owned(),
+                format!("affiliate_record_refund() was called for payments of {table}."),
+                "Go on recording refunds: with a column besides they would count twice.",
             ),
             Self::NotTheOwner { table, owner } => report(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,

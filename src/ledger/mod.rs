@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backfill;
 pub mod binding;
 pub mod book;
+pub mod changes;
 pub mod columns;
 pub mod condition;
 pub mod entry;

@@ -333,6 +333,35 @@ pub fn move_recorded(binding_id: i32, keys: &[(String, String)]) {
     });
 }
 
+/// The recorded refunds that the active snapshot shows under the first of two keys, by their
+/// numbers, and the second one.
+pub fn recorded_under(binding_id: i32, keys: &[(String, String)]) -> Vec<(i64, String)> {
+    const UNDER: &str = "
+        SELECT r.id, m.new_key FROM unnest($2::text[], $3::text[]) AS m (old_key, new_key)
+            JOIN affiliate.refund r ON r.binding_id = $1 AND r.payment_key = m.old_key";
+    let (old, new): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
+    spi::connect(|connection| {
+        let args = [binding_id.into(), old.into(), new.into()];
+        let rows = connection.run(UNDER, Sees::Caller, &args);
+        let refund = |row| Some((rows.get(row, 0)?, rows.get(row, 1)?));
+        (0..rows.len()).filter_map(refund).collect()
+    })
+}
+
+/// Gives recorded refunds the keys that their payments have now.
+pub fn rename_recorded(refunds: Vec<(i64, String)>) {
+    const RENAME: &str = "
+        UPDATE affiliate.refund r SET payment_key = m.new_key
+        FROM unnest($1::int8[], $2::text[]) AS m (id, new_key) WHERE r.id = m.id";
+    if refunds.is_empty() {
+        return;
+    }
+    let (ids, keys): (Vec<i64>, Vec<String>) = refunds.into_iter().unzip();
+    spi::connect(|connection| {
+        connection.run(RENAME, Sees::Latest, &[ids.into(), keys.into()]);
+    });
+}
+
 /// Takes refunds that wait for a payment along to it, where they were recorded under a spelling
 /// that the key's equality takes for the same. Returns whether there were any.
 pub fn adopt_waiting(binding: &Binding, key: &str, key_columns: &[String]) -> bool {

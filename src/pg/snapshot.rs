@@ -2,15 +2,42 @@
 
 use pgrx::pg_sys;
 
+/// The latest committed state, and what the own transaction did until then, to come back to it.
+pub struct Kept(pg_sys::Snapshot);
+
+impl Kept {
+    pub fn latest() -> Self {
+        // SAFETY: registered until it is dropped, or until the abort of its transaction.
+        unsafe {
+            pg_sys::CommandCounterIncrement();
+            Self(pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()))
+        }
+    }
+
+    /// Runs `body` with this as the active snapshot.
+    pub fn with<T>(&self, body: impl FnOnce() -> T) -> T {
+        // SAFETY: pushed and popped in pairs; an error is followed by the abort, which pops all.
+        unsafe {
+            pg_sys::PushActiveSnapshot(self.0);
+            let result = body();
+            pg_sys::PopActiveSnapshot();
+            result
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // after an error the abort lets go of it
+        if !std::thread::panicking() {
+            // SAFETY: it is still registered
+            unsafe { pg_sys::UnregisterSnapshot(self.0) };
+        }
+    }
+}
+
 /// Runs `body` with the latest committed state, and what the own transaction did, as the active
 /// snapshot, at any isolation level.
 pub fn with_latest<T>(body: impl FnOnce() -> T) -> T {
-    // SAFETY: pushed and popped in pairs; an error is followed by the abort, which pops all.
-    unsafe {
-        pg_sys::CommandCounterIncrement();
-        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
-        let result = body();
-        pg_sys::PopActiveSnapshot();
-        result
-    }
+    Kept::latest().with(body)
 }

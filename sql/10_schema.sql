@@ -3,6 +3,14 @@
 SET LOCAL search_path TO pg_catalog, pg_temp;
 
 CREATE SCHEMA affiliate;
+
+-- Texts are compared and measured as UTF-8 throughout; of other encodings none is guessed.
+CREATE FUNCTION affiliate.require_utf8() RETURNS void
+LANGUAGE c SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'require_utf8';
+SELECT affiliate.require_utf8();
+DROP FUNCTION affiliate.require_utf8();
+
 COMMENT ON SCHEMA affiliate IS 'Affiliate commissions: programmes, affiliates, referrals, the ledger and payouts';
 
 -- The tables refer to each other without foreign keys. A parallel pg_restore loads the tables of

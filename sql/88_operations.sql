@@ -14,6 +14,12 @@ AS $$
 $$;
 COMMENT ON FUNCTION affiliate.not_folded() IS 'How many entries and referrals are not in the totals yet';
 
+CREATE FUNCTION affiliate.library_version() RETURNS text
+LANGUAGE c STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'library_version_wrapper';
+COMMENT ON FUNCTION affiliate.library_version() IS 'The version of the library that this session has loaded';
+REVOKE ALL ON FUNCTION affiliate.library_version() FROM PUBLIC;
+
 CREATE VIEW affiliate.operations AS
 SELECT
     n.entries AS entries_not_folded, n.referrals AS referrals_not_folded,
@@ -28,7 +34,9 @@ SELECT
     (SELECT o.created_at FROM affiliate.payout o WHERE o.status IN ('pending', 'processing') ORDER BY o.id LIMIT 1)
         AS payouts_unfinished_since,
     (SELECT o.rolsuper FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner WHERE c.oid = 'affiliate.commission'::regclass)
-        AS owner_is_superuser
+        AS owner_is_superuser,
+    (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'affiliate') AS extension_version,
+    affiliate.library_version() AS library_version
 FROM affiliate.not_folded() n
 -- Whoever a fold waits for: conflicts with ShareLock, but for VACUUM. A prepared transaction has
 -- no process, and mostly the virtual number of the session that prepared it.
@@ -61,4 +69,6 @@ COMMENT ON COLUMN affiliate.operations.oldest_writer_prepared IS 'Its name, if t
 COMMENT ON COLUMN affiliate.operations.oldest_snapshot_pid IS 'Session of the oldest snapshot: it keeps dead rows of the totals from being vacuumed';
 COMMENT ON COLUMN affiliate.operations.payout_run_ended_at IS 'NULL while the last run of a programme runs, and if it was cut off';
 COMMENT ON COLUMN affiliate.operations.owner_is_superuser IS 'Whether the ledger is owned by a superuser, whose rights posting then has: see affiliate_set_owner()';
+COMMENT ON COLUMN affiliate.operations.extension_version IS 'The version of the SQL objects';
+COMMENT ON COLUMN affiliate.operations.library_version IS 'The version of the library that this session has loaded';
 COMMENT ON COLUMN affiliate.operations.payouts_unfinished IS 'Payouts that are pending or processing';

@@ -104,7 +104,12 @@ const ADMIN: &[&str] = &[
     "affiliate_unschedule_payouts",
 ];
 /// What views call with the reader's rights.
-const READER_INTERNAL: &[&str] = &["compare_payments", "not_folded", "owner_problems"];
+const READER_INTERNAL: &[&str] = &[
+    "compare_payments",
+    "library_version",
+    "not_folded",
+    "owner_problems",
+];
 /// What the procedure calls with the rights of whoever runs payouts.
 const PAYOUT_INTERNAL: &[&str] = &["payout_programs", "payout_batch"];
 

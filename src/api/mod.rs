@@ -11,6 +11,7 @@ pub mod fold;
 pub mod host;
 pub mod key_types;
 pub mod keys;
+pub mod library;
 pub mod mapping;
 pub mod owner;
 pub mod ownership;

@@ -164,6 +164,9 @@ pub enum Problem {
     NotReadCommitted {
         what: &'static str,
     },
+    NotUtf8 {
+        encoding: String,
+    },
     NotInstalled,
     /// `what` goes on from the name of the object.
     NotAsInstalled {
@@ -533,6 +536,12 @@ impl Problem {
                 format!("{what} needs READ COMMITTED"),
                 "The transaction keeps an older snapshot.".to_owned(),
                 "Call it in a transaction of its own at READ COMMITTED.",
+            ),
+            Self::NotUtf8 { encoding } => report(
+                Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+                "the encoding of the database is not UTF8".to_owned(),
+                format!("It is {encoding}."),
+                "Install the extension in a database that was created with ENCODING 'UTF8'.",
             ),
             Self::NotInstalled => report(
                 Code::ERRCODE_UNDEFINED_OBJECT,

@@ -17,4 +17,5 @@ pub mod snapshot;
 pub mod spi;
 pub mod subtransaction;
 pub mod text;
+pub mod version;
 pub mod zone;

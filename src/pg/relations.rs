@@ -11,6 +11,7 @@ use super::cache;
 use super::error::Problem;
 use super::names::{table_name, type_name};
 use super::raw;
+use super::version;
 
 #[derive(Clone, Copy)]
 pub struct Relations {
@@ -56,6 +57,7 @@ impl Relations {
             // a change before it was watched went unnoticed
             if watched.iter().all(|was_watched| *was_watched) {
                 KNOWN.set(Some((generation, known)));
+                version::compare();
                 return known;
             }
         }

@@ -52,6 +52,10 @@ raw_function!(
         let mut counts = Counts::default();
         as_owner(|| {
             let binding = respell::up_to_date(binding);
+            // or they would be posted as if nothing was known of them
+            audit::respelled(&binding, |settler, key_columns| {
+                counts.add(settle(settler, &binding, key_columns));
+            });
             let posted = learn_spellings(&binding, &mut counts)
                 .and_then(|()| backfill::post_missing(&binding, window, i64::MAX, &mut counts));
             posted.unwrap_or_else(|why| unreadable(&binding, why));

@@ -66,6 +66,28 @@ pub fn differences(
     })
 }
 
+/// Calls `found` for the payments that are known under another spelling than that of their row.
+pub fn respelled(binding: &Rc<Binding>, mut found: impl FnMut(&mut Settler, &[String])) {
+    if !binding.has_many_spellings {
+        return;
+    }
+    let mut settler = Settler::new(Rc::clone(binding));
+    let mut found = |settler: &mut Settler, _, key_columns: &[String]| {
+        if settler
+            .find(key_columns)
+            .is_some_and(|own| own != key_columns)
+        {
+            found(settler, key_columns);
+        }
+        ControlFlow::Continue(())
+    };
+    snapshot::with_latest(|| {
+        // it never breaks off
+        let (ControlFlow::Continue(()) | ControlFlow::Break(())) =
+            entries_without_row(binding, &mut settler, &mut found);
+    });
+}
+
 /// A pass over the rows of a bound table.
 struct Pass<'a> {
     binding: &'a Rc<Binding>,
@@ -170,6 +192,11 @@ const WITH_ENTRIES: &str = "
         GROUP BY c.payment_key, c.referral_id, c.currency
         HAVING sum(c.amount) <> 0 OR sum(c.base - c.base_before) <> 0) a";
 
+/// All that is known of payments of a binding, `$1`.
+const KNOWN: &str = "
+    SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $1
+    UNION SELECT r.payment_key FROM affiliate.refund r WHERE r.binding_id = $1";
+
 fn payments_with_entries(binding: &Binding) -> i64 {
     let sql = format!("SELECT count(*) FROM ({WITH_ENTRIES}) p");
     spi::connect(|connection| {
@@ -178,7 +205,9 @@ fn payments_with_entries(binding: &Binding) -> i64 {
     })
 }
 
-/// Payments that have entries and no row of a referred customer under the same spelling.
+/// Payments that have entries and no row of a referred customer under the same spelling. Where the
+/// row may have another one, also those whose entries come to nothing: terms and refunds are to go
+/// along.
 fn entries_without_row(
     binding: &Rc<Binding>,
     settler: &mut Settler,
@@ -186,7 +215,12 @@ fn entries_without_row(
 ) -> ControlFlow<()> {
     let mut referrals = Referrals::of(binding);
     spi::connect(|connection| {
-        let mut cursor = connection.read_cursor(WITH_ENTRIES, &[binding.id.into()]);
+        let sql = if binding.has_many_spellings {
+            KNOWN
+        } else {
+            WITH_ENTRIES
+        };
+        let mut cursor = connection.read_cursor(sql, &[binding.id.into()]);
         let mut flow = ControlFlow::Continue(());
         while flow.is_continue() {
             let rows = cursor.fetch(ROWS_PER_BATCH);

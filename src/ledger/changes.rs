@@ -119,7 +119,10 @@ impl<'a> Changes<'a> {
         let row = unsafe { Row::new(self.binding, old) };
         let key_columns = row.key_columns();
         self.remember(&key_columns);
-        if self.is_referred(&row) {
+        // refunds of a payment that nobody referred wait for its row as well
+        let may_leave_refunds =
+            self.binding.has_recorded_refunds && self.binding.has_many_spellings;
+        if self.is_referred(&row) || may_leave_refunds {
             self.settle(key_columns);
         }
     }

@@ -50,8 +50,11 @@ impl Column {
         let is_text = |column: &Self| {
             matches!(column.to_text, ToText::Text | ToText::Padded) && column.has_one_spelling()
         };
+        // a text may have blanks at its end, which a char(n) has not, and another equality
+        let may_end_in_blanks = |column: &Self| matches!(column.to_text, ToText::Text);
+        let are_texts = is_text(self) && is_text(other);
         self.to_text.is_integer() && other.to_text.is_integer()
-            || is_text(self) && is_text(other)
+            || are_texts && (may_end_in_blanks(other) || !may_end_in_blanks(self))
             || self.type_oid == other.type_oid
                 && (self.collation == other.collation
                     || self.has_one_spelling() && other.has_one_spelling())

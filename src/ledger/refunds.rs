@@ -362,6 +362,15 @@ pub fn rename_recorded(refunds: Vec<(i64, String)>) {
     });
 }
 
+/// Has the refunds of a payment whose row is gone wait for it.
+pub fn wait(binding_id: i32, key: &str) {
+    const WAIT: &str = "
+        UPDATE affiliate.refund SET waits = true WHERE binding_id = $1 AND payment_key = $2 AND NOT waits";
+    spi::connect(|connection| {
+        connection.run(WAIT, Sees::Now, &[binding_id.into(), key.into()]);
+    });
+}
+
 /// Takes refunds that wait for a payment along to it, where they were recorded under a spelling
 /// that the key's equality takes for the same. Returns whether there were any.
 pub fn adopt_waiting(binding: &Binding, key: &str, key_columns: &[String]) -> bool {

@@ -199,6 +199,14 @@ impl Settler {
         })
     }
 
+    /// Whether terms or refunds are known of a payment under another spelling of its key than its
+    /// row has, although its entries come to nothing.
+    fn is_left_behind(&mut self, key: &str, entries: &Entries, own: &str) -> bool {
+        let id = self.binding.id;
+        self.binding.has_recorded_refunds && self.recorded.has_any(id, key)
+            || entries.terms.is_some() && self.entries(own).last_seq == 0
+    }
+
     /// Takes what is known of a payment under one spelling of its key along to the one that its
     /// row has.
     pub fn follow_spelling(&mut self, from: &str, to: &str) {
@@ -288,19 +296,24 @@ impl Settler {
     /// How the ledger differs from a payment as it is now.
     pub fn difference(&mut self, asked: &[String]) -> Option<Difference> {
         let key = self.binding.key_text(asked.to_vec());
-        let mut is_other = false;
+        let mut other = None;
         let verdict = self.read_row(Asked::ByText(asked), false, |settler, slot| {
             // SAFETY: the slot holds a row of the bound table
-            is_other = unsafe { Row::new(&settler.binding, slot) }.key_columns() != asked;
-            if is_other {
+            let columns = unsafe { Row::new(&settler.binding, slot) }.key_columns();
+            if columns != asked {
                 // it is the payment of its own spelling
+                other = Some(settler.binding.key_text(columns));
                 return Verdict::Missing;
             }
             settler.judge_slot(&key, slot, None)
         });
         let entries = self.entries(&key);
-        match plan(&verdict, &entries, self.binding.keeps_deleted && !is_other) {
-            Ok((postings, _)) if postings.is_empty() => None,
+        let keeps_deleted = self.binding.keeps_deleted && other.is_none();
+        match plan(&verdict, &entries, keeps_deleted) {
+            Ok((postings, _)) if postings.is_empty() => {
+                let is_left = other.is_some_and(|own| self.is_left_behind(&key, &entries, &own));
+                is_left.then_some(Difference::OffTarget)
+            }
             Ok(_) if matches!(verdict, Verdict::Missing | Verdict::Unreferred) => {
                 Some(Difference::NoPayment)
             }
@@ -384,6 +397,10 @@ impl Settler {
                 );
             }
             writer.close();
+        }
+        // should the row come again, its key may be spelled in another way
+        if !has_row && self.binding.has_recorded_refunds && self.binding.has_many_spellings {
+            refunds::wait(self.binding.id, key);
         }
         quarantine::resolve(&self.binding, key);
         effect

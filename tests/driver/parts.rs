@@ -1,7 +1,7 @@
 //! Parts of the random test that can be switched off.
 
 /// Keys are written in other ways that are equal to them, and the text of a row's key changes.
-pub const OTHER_SPELLINGS: bool = false;
+pub const OTHER_SPELLINGS: bool = true;
 
 /// Columns of amounts in minor units become `numeric` and integers again.
 pub const MINOR_UNITS_IN_NUMERIC: bool = false;

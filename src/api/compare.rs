@@ -15,7 +15,7 @@ use super::{raw_function, return_rows};
 use crate::ledger::audit::{self, Difference};
 use crate::ledger::binding::Binding;
 use crate::ledger::entry;
-use crate::pg::rights::as_owner;
+use crate::pg::rights::{as_owner, unless_host_fails};
 use crate::pg::spi::{self, Sees};
 
 /// How a bound table and the ledger differ.
@@ -51,16 +51,18 @@ pub fn compare_all() -> Vec<Compared> {
         .map(|binding| {
             let mut found: HashMap<Difference, Found> = HashMap::new();
             // what the owner of one table has done to it must not hide what is wrong with others
-            let compared = audit::differences(&binding, |_, difference, key_columns| {
-                let key = binding.key_text(key_columns.to_vec());
-                let sample = format!("binding {}, payment {key}", binding.id);
-                let found = found.entry(difference).or_insert_with(|| Found {
-                    count: 0,
-                    sample: sample.clone(),
+            let compared = unless_host_fails(|| {
+                audit::differences(&binding, |_, difference, key_columns| {
+                    let key = binding.key_text(key_columns.to_vec());
+                    let sample = format!("binding {}, payment {key}", binding.id);
+                    let found = found.entry(difference).or_insert_with(|| Found {
+                        count: 0,
+                        sample: sample.clone(),
+                    });
+                    found.count += 1;
+                    found.sample = sample.min(std::mem::take(&mut found.sample));
+                    ControlFlow::Continue(())
                 });
-                found.count += 1;
-                found.sample = sample.min(std::mem::take(&mut found.sample));
-                ControlFlow::Continue(())
             });
             if let Err(why) = compared {
                 found.entry(Difference::Unposted).or_insert_with(|| Found {

@@ -4,7 +4,7 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
 use super::fold::{RECONCILE_LOCK, advisory_lock, require_read_committed};
-use super::reconcile::{reconcile, return_counts, unreadable};
+use super::reconcile::{reconcile, return_counts};
 use super::refunds::{bound, settle_waiting};
 use super::{argument, raw_function, required_text};
 use crate::ledger::pause;
@@ -65,8 +65,7 @@ raw_function!(
                 Problem::NotPaused { table }.raise();
             }
             pause::end(binding.id);
-            reconcile(&binding, i64::MAX, &mut counts)
-                .unwrap_or_else(|why| unreadable(&binding, why));
+            reconcile(&binding, i64::MAX, &mut counts);
             settle_waiting();
         });
         unsafe { return_counts(fcinfo, counts) };

@@ -14,9 +14,8 @@ use crate::ledger::backfill::{self, Window};
 use crate::ledger::binding::Binding;
 use crate::ledger::settle::{Counts, Effect, Options, Settler};
 use crate::ledger::{on_error, refunds, respell};
-use crate::pg::error::Problem;
 use crate::pg::names::table_name;
-use crate::pg::rights::as_owner;
+use crate::pg::rights::{as_owner, unless_host_fails};
 use crate::pg::snapshot;
 use crate::pg::spi::{self, Sees};
 
@@ -56,9 +55,8 @@ raw_function!(
             audit::respelled(&binding, |settler, key_columns| {
                 counts.add(settle(settler, &binding, key_columns));
             });
-            let posted = learn_spellings(&binding, &mut counts)
-                .and_then(|()| backfill::post_missing(&binding, window, i64::MAX, &mut counts));
-            posted.unwrap_or_else(|why| unreadable(&binding, why));
+            learn_spellings(&binding, &mut counts);
+            backfill::post_missing(&binding, window, i64::MAX, &mut counts);
         });
         unsafe { return_counts(fcinfo, counts) };
         pg_sys::Datum::null()
@@ -79,9 +77,13 @@ raw_function!(
                 let Some(binding) = Binding::of(table).filter(|binding| !binding.is_paused) else {
                     continue;
                 };
-                let binding = respell::up_to_date(binding);
-                // what the owner of one table has done to it must not keep the others waiting
-                if let Err(why) = reconcile(&binding, limit, &mut counts) {
+                let before = counts;
+                let reconciled = unless_host_fails(|| {
+                    let binding = respell::up_to_date(binding);
+                    reconcile(&binding, limit, &mut counts);
+                });
+                if let Err(why) = reconciled {
+                    counts = before;
                     pgrx::warning!("{} can't be read: {why}", table_name(table));
                 }
             }
@@ -106,19 +108,12 @@ pub fn bound_tables() -> Vec<pg_sys::Oid> {
 /// Missing payments up to which each is settled by itself; more are posted as a back-fill does.
 const FEW: usize = 1000;
 
-/// Raises an error for a table that can't be read.
-pub fn unreadable(binding: &Binding, why: String) -> ! {
-    let table = table_name(binding.table);
-    Problem::UnreadableTable { table, why }.raise()
-}
-
-/// Settles every payment of a table whose ledger is not what its row says. An error says why the
-/// table can't be read.
-pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) -> Result<(), String> {
-    learn_spellings(binding, counts)?;
-    if !settle_differences(binding, limit, FEW, counts)? {
-        backfill::post_missing(binding, Window::default(), limit, counts)?;
-        settle_differences(binding, limit, usize::MAX, counts)?;
+/// Settles every payment of a table whose ledger is not what its row says.
+pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
+    learn_spellings(binding, counts);
+    if !settle_differences(binding, limit, FEW, counts) {
+        backfill::post_missing(binding, Window::default(), limit, counts);
+        settle_differences(binding, limit, usize::MAX, counts);
     }
     let mut settler = Settler::new(Rc::clone(binding));
     const QUARANTINED: &str = "SELECT payment_key FROM affiliate.quarantine WHERE binding_id = $1 AND resolved_at IS NULL ORDER BY id";
@@ -131,11 +126,10 @@ pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) -> Resu
             }
         }
     });
-    Ok(())
 }
 
 /// Settles payments whose refunds are spelled in a way that no trigger has noticed.
-fn learn_spellings(binding: &Rc<Binding>, counts: &mut Counts) -> Result<(), String> {
+fn learn_spellings(binding: &Rc<Binding>, counts: &mut Counts) {
     let mut settler = Settler::new(Rc::clone(binding));
     snapshot::with_latest(|| {
         audit::misspelled(binding, &mut settler, |settler, own, asked| {
@@ -143,8 +137,8 @@ fn learn_spellings(binding: &Rc<Binding>, counts: &mut Counts) -> Result<(), Str
             refunds::remember_spelling(binding, &text(own), &text(asked));
             counts.add(settle(settler, binding, own));
             ControlFlow::Continue(())
-        })
-    })
+        });
+    });
 }
 
 /// Settles a payment; one that can't be goes to quarantine, or stays there, if errors do that.
@@ -161,12 +155,7 @@ fn settle(settler: &mut Settler, binding: &Rc<Binding>, key_columns: &[String]) 
 }
 
 /// Settles the payments that differ. False if it broke off, as more than so many had no entries.
-fn settle_differences(
-    binding: &Rc<Binding>,
-    limit: i64,
-    few: usize,
-    counts: &mut Counts,
-) -> Result<bool, String> {
+fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mut Counts) -> bool {
     let mut missing = 0;
     audit::differences(binding, |settler, difference, key_columns| {
         if counts.posted + counts.reversed >= limit {
@@ -178,6 +167,6 @@ fn settle_differences(
         }
         counts.add(settle(settler, binding, key_columns));
         ControlFlow::Continue(())
-    })?;
-    Ok(missing <= few)
+    });
+    missing <= few
 }

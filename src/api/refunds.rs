@@ -16,7 +16,7 @@ use crate::pg::args::{regclass, timestamptz};
 use crate::pg::error::Problem;
 use crate::pg::names::{table_name, type_name};
 use crate::pg::numeric;
-use crate::pg::rights::as_owner;
+use crate::pg::rights::{as_owner, unless_host_fails};
 use crate::pg::spi::{self, Connection, Sees};
 
 /// The binding of an attached table, for which a partition of it may stand; an error if it is
@@ -222,12 +222,17 @@ pub fn settle_waiting() {
                     lock: true,
                     ..Options::default()
                 };
-                if Settler::new(std::rc::Rc::clone(&binding))
-                    .settle(&key_columns, options)
-                    .has_row
-                {
-                    let ids: Option<Vec<i64>> = waiting.get(row, 0);
-                    connection.run(FOUND, Sees::Now, &[ids.into()]);
+                let settled = unless_host_fails(|| {
+                    let mut settler = Settler::new(std::rc::Rc::clone(&binding));
+                    settler.settle(&key_columns, options).has_row
+                });
+                match settled {
+                    Ok(true) => {
+                        let ids: Option<Vec<i64>> = waiting.get(row, 0);
+                        connection.run(FOUND, Sees::Now, &[ids.into()]);
+                    }
+                    Ok(false) => {}
+                    Err(why) => pgrx::warning!("{} can't be read: {why}", table_name(table)),
                 }
             }
         });

@@ -32,38 +32,37 @@ pub enum Difference {
 /// Calls `found` for every payment whose ledger is not what its row says, until it breaks.
 ///
 /// One that has entries under another spelling than its row's comes up under that one, before it
-/// comes up as having none. An error says why a table can't be read.
+/// comes up as having none.
 pub fn differences(
     binding: &Rc<Binding>,
     mut found: impl FnMut(&mut Settler, Difference, &[String]) -> ControlFlow<()>,
-) -> Result<(), String> {
+) {
     // whose payments the rows are, or which, can't be told then
     if !binding.columns.has_key || binding.columns.customer.column().is_none() {
-        return Ok(());
+        return;
     }
     let mut settler = Settler::new(Rc::clone(binding));
     snapshot::with_latest(|| {
         if binding.has_many_spellings
             && entries_without_row(binding, &mut settler, &mut found).is_break()
         {
-            return Ok(());
+            return;
         }
         let mut flow = ControlFlow::Continue(());
         misspelled(binding, &mut settler, |settler, own, _| {
             flow = found(settler, Difference::OffTarget, own);
             flow
-        })?;
+        });
         let mut pass = Pass::new(binding);
-        if flow.is_break() || pass.rows(&mut settler, &mut found)?.is_break() {
-            return Ok(());
+        if flow.is_break() || pass.rows(&mut settler, &mut found).is_break() {
+            return;
         }
         if !binding.has_many_spellings && pass.accounted != payments_with_entries(binding) {
             // the last thing to do, whether it goes through or not
             let (ControlFlow::Continue(()) | ControlFlow::Break(())) =
                 entries_without_row(binding, &mut settler, &mut found);
         }
-        Ok(())
-    })
+    });
 }
 
 /// Calls `found` for the payments that are known under another spelling than that of their row.
@@ -120,7 +119,7 @@ impl<'a> Pass<'a> {
         &mut self,
         settler: &mut Settler,
         found: &mut impl FnMut(&mut Settler, Difference, &[String]) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, String> {
+    ) -> ControlFlow<()> {
         let host = &self.binding.host;
         let mut flow = ControlFlow::Continue(());
         host.with_slot(|slot| {
@@ -130,9 +129,9 @@ impl<'a> Pass<'a> {
                     Step::EndOfBatch => flow = self.judge(settler, found),
                 }
                 flow
-            })
-        })?;
-        Ok(flow)
+            });
+        });
+        flow
     }
 
     fn look(&mut self, slot: Slot) {
@@ -288,13 +287,13 @@ pub fn misspelled(
     binding: &Rc<Binding>,
     settler: &mut Settler,
     mut found: impl FnMut(&mut Settler, &[String], &[String]) -> ControlFlow<()>,
-) -> Result<(), String> {
+) {
     let columns = &binding.columns.key;
     let Some(table) = &binding.refunds_table else {
-        return Ok(());
+        return;
     };
     if table.spells_like(columns) {
-        return Ok(());
+        return;
     }
     let host = table.host();
     let mut asked: Vec<Vec<String>> = Vec::new();
@@ -317,6 +316,6 @@ pub fn misspelled(
                 }
             }
             ControlFlow::Continue(())
-        })
-    })
+        });
+    });
 }

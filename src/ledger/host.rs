@@ -17,7 +17,6 @@ use crate::pg::names::{equality, table_name, type_name};
 use crate::pg::rights::{as_table_owner, as_table_owner_by_index};
 use crate::pg::slot::Slot;
 use crate::pg::spi::{self, Connection, Rows, Sees};
-use crate::pg::subtransaction::in_subtransaction;
 use crate::pg::text::quote_ident;
 
 /// Rows that are read, or looked up, at a time.
@@ -194,24 +193,16 @@ impl HostTable {
     }
 
     /// Puts every row, as the active snapshot shows it, into a slot, until `step` breaks. Memory
-    /// that is allocated for a row lasts for its batch. What the owner of the table has done to it
-    /// may fail; then the message comes back, for other tables must not wait for his.
-    pub fn each(
-        &self,
-        slot: Slot,
-        mut step: impl FnMut(Step) -> ControlFlow<()>,
-    ) -> Result<(), String> {
+    /// that is allocated for a row lasts for its batch.
+    pub fn each(&self, slot: Slot, mut step: impl FnMut(Step) -> ControlFlow<()>) {
         if !self.is_table() {
-            return Ok(());
+            return;
         }
         spi::connect(|connection| {
-            let open = || as_table_owner(self.table, || connection.read_cursor(&self.all, &[]));
-            let mut cursor = in_subtransaction(open)?;
+            let mut cursor = as_table_owner(self.table, || connection.read_cursor(&self.all, &[]));
             let memory = Context::within_current(c"affiliate rows");
             loop {
-                let rows = in_subtransaction(|| {
-                    as_table_owner(self.table, || cursor.fetch(ROWS_PER_BATCH))
-                })?;
+                let rows = as_table_owner(self.table, || cursor.fetch(ROWS_PER_BATCH));
                 if rows.is_empty() {
                     break;
                 }
@@ -231,8 +222,7 @@ impl HostTable {
             }
             memory.delete();
             cursor.close();
-            Ok(())
-        })
+        });
     }
 
     /// Puts a row into a slot of [`HostTable::with_slot`]; `first` is the column of the result

@@ -103,10 +103,6 @@ pub enum Problem {
     TableChanged {
         table: String,
     },
-    UnreadableTable {
-        table: String,
-        why: String,
-    },
     OtherPaymentKey {
         table: String,
         before: String,
@@ -415,12 +411,6 @@ impl Problem {
                 "table was altered while it was about to be read".to_owned(),
                 format!("{table} or one of its columns has another name by now."),
                 "Retry the transaction.",
-            ),
-            Self::UnreadableTable { table, why } => report(
-                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "table can't be read".to_owned(),
-                format!("Reading {table} as its owner fails: {why}."),
-                "Have the owner of the table mend what it depends on, such as an index, a partition or a right of his own.",
             ),
             Self::OtherPaymentKey { table, before } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

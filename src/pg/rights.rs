@@ -1,12 +1,19 @@
 //! Whose rights and which search path SQL runs with: ours over our own tables, those of a host's
 //! table over that table.
 
+use std::cell::Cell;
 use std::ffi::CStr;
+use std::panic::AssertUnwindSafe;
 
 use pgrx::pg_sys;
 
 use super::error::Problem;
 use super::relations::Relations;
+use super::subtransaction::{Failure, catch};
+
+thread_local! {
+    static HOST_RUNS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Runs `body` as the owner of the ledger with the search path pinned. A payment's role has
 /// INSERT on its own table and nothing else. If `body` fails, the abort of the transaction
@@ -40,7 +47,24 @@ pub fn as_table_owner<T>(table: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
     const RESTRICTED: u32 = pg_sys::SECURITY_LOCAL_USERID_CHANGE
         | pg_sys::SECURITY_RESTRICTED_OPERATION
         | pg_sys::SECURITY_NOFORCE_RLS;
-    as_role(owner_of(table), RESTRICTED, &[], body)
+    as_role(owner_of(table), RESTRICTED, &[], || {
+        // stays set if `body` unwinds: then what failed is the owner's
+        HOST_RUNS.set(true);
+        let result = body();
+        HOST_RUNS.set(false);
+        result
+    })
+}
+
+/// Runs `body`, in a subtransaction. If it fails within [`as_table_owner`], what it did is undone
+/// and the message comes back: what the owner of a table has done to it must not keep others
+/// waiting. Any other error leaves.
+pub fn unless_host_fails<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    HOST_RUNS.set(false);
+    let is_of_host = |failure: &Failure| HOST_RUNS.get() && !failure.is_of_circumstances();
+    let result = catch(is_of_host, AssertUnwindSafe(body));
+    HOST_RUNS.set(false);
+    result.map_err(|failure| failure.message)
 }
 
 /// [`as_table_owner`] for statements that look rows up by a key. A table that was small when such

@@ -131,7 +131,7 @@ pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
 /// Settles payments whose refunds are spelled in a way that no trigger has noticed.
 fn learn_spellings(binding: &Rc<Binding>, counts: &mut Counts) {
     let mut settler = Settler::new(Rc::clone(binding));
-    snapshot::with_latest(|| {
+    snapshot::with_latest(&binding.tables(), || {
         audit::misspelled(binding, &mut settler, |settler, own, asked| {
             let text = |key: &[String]| binding.key_text(key.to_vec());
             refunds::remember_spelling(binding, &text(own), &text(asked));

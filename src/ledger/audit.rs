@@ -42,7 +42,7 @@ pub fn differences(
         return;
     }
     let mut settler = Settler::new(Rc::clone(binding));
-    snapshot::with_latest(|| {
+    snapshot::with_latest(&binding.tables(), || {
         if binding.has_many_spellings
             && entries_without_row(binding, &mut settler, &mut found).is_break()
         {
@@ -80,7 +80,7 @@ pub fn respelled(binding: &Rc<Binding>, mut found: impl FnMut(&mut Settler, &[St
         }
         ControlFlow::Continue(())
     };
-    snapshot::with_latest(|| {
+    snapshot::with_latest(&binding.tables(), || {
         // it never breaks off
         let (ControlFlow::Continue(()) | ControlFlow::Break(())) =
             entries_without_row(binding, &mut settler, &mut found);

@@ -44,7 +44,7 @@ pub fn post_missing(binding: &Rc<Binding>, window: Window, limit: i64, counts: &
         next_notice: counts.posted + ROWS_PER_NOTICE,
         counts,
     };
-    snapshot::with_latest(|| {
+    snapshot::with_latest(&binding.tables(), || {
         let host = &binding.host;
         host.with_slot(|slot| {
             host.each(slot, |step| match step {

@@ -143,6 +143,12 @@ impl Binding {
         root.unwrap_or_else(|| Rc::clone(self))
     }
 
+    /// The host's tables that say what payments earn.
+    pub fn tables(&self) -> Vec<pg_sys::Oid> {
+        let refunds = self.refunds_table.as_ref().map(|refunds| refunds.table);
+        std::iter::once(self.table).chain(refunds).collect()
+    }
+
     /// The key of a payment as text, from the texts of its columns.
     pub fn key_text(&self, mut columns: Vec<String>) -> String {
         if columns.len() == 1 {

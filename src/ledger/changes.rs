@@ -91,7 +91,9 @@ impl<'a> Changes<'a> {
         } else {
             self.moves.push(Move { from, to });
             if self.moves.len() == ROWS_PER_BATCH {
-                self.before.get_or_insert_with(Kept::latest);
+                let binding = self.binding;
+                self.before
+                    .get_or_insert_with(|| Kept::latest(&binding.tables()));
                 self.move_batch();
             }
         }

@@ -6,9 +6,15 @@ use pgrx::pg_sys;
 pub struct Kept(pg_sys::Snapshot);
 
 impl Kept {
-    pub fn latest() -> Self {
-        // SAFETY: registered until it is dropped, or until the abort of its transaction.
+    /// The tables that are read by it are locked first: one that has to be waited for may be
+    /// rewritten meanwhile, and a snapshot from before shows none of its rows.
+    pub fn latest(tables: &[pg_sys::Oid]) -> Self {
+        // SAFETY: registered until it is dropped, or until the abort of its transaction. A table
+        // that is gone has a lock that nobody else asks for.
         unsafe {
+            for table in tables {
+                pg_sys::LockRelationOid(*table, pg_sys::AccessShareLock as _);
+            }
             pg_sys::CommandCounterIncrement();
             Self(pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()))
         }
@@ -38,6 +44,6 @@ impl Drop for Kept {
 
 /// Runs `body` with the latest committed state, and what the own transaction did, as the active
 /// snapshot, at any isolation level.
-pub fn with_latest<T>(body: impl FnOnce() -> T) -> T {
-    Kept::latest().with(body)
+pub fn with_latest<T>(tables: &[pg_sys::Oid], body: impl FnOnce() -> T) -> T {
+    Kept::latest(tables).with(body)
 }

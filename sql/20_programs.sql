@@ -52,6 +52,8 @@ COMMENT ON FUNCTION affiliate.take_over_program() IS 'Gives the programme "defau
 
 CREATE TRIGGER take_over_program BEFORE INSERT ON affiliate.program
     FOR EACH ROW WHEN (NEW.name = 'default') EXECUTE FUNCTION affiliate.take_over_program();
+-- the initial copy of logical replication brings that programme too
+ALTER TABLE affiliate.program ENABLE ALWAYS TRIGGER take_over_program;
 COMMENT ON TRIGGER take_over_program ON affiliate.program IS 'Gives the programme "default" the terms of a restored one';
 
 CREATE FUNCTION @extschema@.affiliate_set_program(

@@ -36,21 +36,18 @@ COMMENT ON TRIGGER affiliate_update ON affiliate.payment IS 'Posts the differenc
 COMMENT ON TRIGGER affiliate_delete ON affiliate.payment IS 'Reverses commissions';
 COMMENT ON TRIGGER affiliate_truncate ON affiliate.payment IS 'Refuses TRUNCATE, which tells no trigger which rows are gone';
 
--- A restore loads this table with its triggers in place, maybe after the referrals and before
--- the ledger. What they post then gives way to the entries of the dump.
-CREATE FUNCTION affiliate.make_way_for_restore() RETURNS trigger
-LANGUAGE c SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'make_way_for_restore';
-COMMENT ON FUNCTION affiliate.make_way_for_restore()
-    IS 'When pg_restore loads the ledger or the quarantine: lets go of what the trigger of affiliate.payment has put there before';
-CREATE TRIGGER make_way_for_restore BEFORE INSERT ON affiliate.commission
-    FOR EACH STATEMENT EXECUTE FUNCTION affiliate.make_way_for_restore();
-COMMENT ON TRIGGER make_way_for_restore ON affiliate.commission IS 'Lets the entries of a dump take the place of what was posted while it was restored';
-CREATE TRIGGER make_way_for_restore BEFORE INSERT ON affiliate.quarantine
-    FOR EACH STATEMENT EXECUTE FUNCTION affiliate.make_way_for_restore();
-COMMENT ON TRIGGER make_way_for_restore ON affiliate.quarantine IS 'Lets the rows of a dump take the place of what was put there while it was restored';
-
 CREATE VIEW affiliate.binding_health AS
+WITH bound AS (
+    SELECT b.id, b.payments AS bound, b.table_oid, b.table_name, b.detached_at, b.replica, b.attnums,
+        ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key AS columns,
+        NOT EXISTS (SELECT FROM affiliate.program p WHERE p.name = b.program) AS has_no_program
+    FROM affiliate.binding b
+    UNION ALL
+    SELECT f.binding_id, f.refunds, f.table_oid, f.table_name, f.detached_at, false, f.attnums,
+        ARRAY[f.refund_key, f.amount, f.currency] || f.payment_key, false
+    FROM affiliate.refunds_binding f),
+functions (oid) AS (
+    VALUES ('affiliate.post_payments()'::regprocedure), ('affiliate.post_refunds()'), ('affiliate.refuse_truncate()'))
 SELECT b.id AS binding_id, b.bound AS payments, b.table_name, b.detached_at, r.relid::regclass AS relation,
     t.tgname AS trigger_name,
     CASE t.tgenabled WHEN 'O' THEN 'enabled' WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' END
@@ -67,15 +64,9 @@ SELECT b.id AS binding_id, b.bound AS payments, b.table_name, b.detached_at, r.r
                 AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
                     AND (a.attname = m.name OR b.table_oid = c.oid AND a.attnum = b.attnums[m.n])))
             THEN 'a mapped column is gone'
+        WHEN b.has_no_program THEN 'the program is gone'
     END AS problem
-FROM (
-    SELECT id, payments, table_oid, table_name, detached_at, replica, attnums,
-        ARRAY[customer, amount, currency, paid_at, refunded, product] || payment_key
-    FROM affiliate.binding
-    UNION ALL
-    SELECT binding_id, refunds, table_oid, table_name, detached_at, false, attnums,
-        ARRAY[refund_key, amount, currency] || payment_key
-    FROM affiliate.refunds_binding) b (id, bound, table_oid, table_name, detached_at, replica, attnums, columns)
+FROM bound b
     LEFT JOIN pg_class c ON c.oid = b.bound
     LEFT JOIN LATERAL (SELECT p.relid, p.isleaf FROM pg_partition_tree(c.oid) p
         UNION SELECT c.oid, true WHERE c.relkind <> 'p') r ON true
@@ -84,9 +75,7 @@ FROM (
         WHEN c.relkind = 'p' THEN '{affiliate_row}'
         WHEN b.replica THEN '{affiliate_row,affiliate_truncate}'
         ELSE '{affiliate_insert,affiliate_update,affiliate_delete,affiliate_truncate}' END) AS w (name) ON c.oid IS NOT NULL
-    LEFT JOIN pg_trigger t ON t.tgrelid = r.relid AND t.tgname = w.name
-        AND t.tgfoid IN ('affiliate.post_payments()'::regprocedure, 'affiliate.post_refunds()'::regprocedure,
-            'affiliate.refuse_truncate()'::regprocedure)
+    LEFT JOIN pg_trigger t ON t.tgrelid = r.relid AND t.tgname = w.name AND t.tgfoid IN (SELECT f.oid FROM functions f)
 UNION ALL
 SELECT b.id, b.payments, b.table_name, NULL, b.payments, NULL, NULL,
     format('paused by %s since %s UTC: %s', b.paused_by, to_char(b.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
@@ -95,5 +84,20 @@ FROM affiliate.binding b JOIN pg_class c ON c.oid = b.payments
 WHERE b.paused_at IS NOT NULL AND b.detached_at IS NULL
 UNION ALL
 SELECT NULL, NULL, 'affiliate.commission', NULL, 'affiliate.commission'::regclass, NULL, NULL, o.problem
-FROM affiliate.owner_problems() o (problem);
-COMMENT ON VIEW affiliate.binding_health IS 'Each bound table of payments or refunds, its triggers and their state on every partition, and what is wrong with them or with the rights of the ledger''s owner';
+FROM affiliate.owner_problems() o (problem)
+UNION ALL
+-- Found by what they depend on: pg_trigger has no index on the function.
+SELECT NULL, NULL, format('%I.%I', n.nspname, c.relname), NULL, c.oid::regclass, t.tgname,
+    CASE t.tgenabled WHEN 'O' THEN 'enabled' WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' END,
+    'trigger ' || t.tgname || ' does nothing: ' || c.oid::regclass || ' is not attached'
+FROM functions f
+    JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = f.oid AND d.classid = 'pg_trigger'::regclass
+    JOIN pg_trigger t ON t.oid = d.objid AND t.tgparentid = 0
+    JOIN pg_class c ON c.oid = t.tgrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT EXISTS (SELECT FROM bound b WHERE b.detached_at IS NULL
+    AND (b.bound = c.oid OR b.bound IN (SELECT a.relid FROM pg_partition_ancestors(c.oid) a)));
+COMMENT ON VIEW affiliate.binding_health IS
+    'Each bound table of payments or refunds, its triggers and their state on every partition, and what is wrong with them or with the rights of the ledger''s owner; last, triggers of the extension on tables that are not bound';
+COMMENT ON COLUMN affiliate.binding_health.binding_id IS 'NULL for the rights of the ledger''s owner, and for a trigger on a table that is not bound';
+COMMENT ON COLUMN affiliate.binding_health.payments IS 'The bound table; NULL if it has been dropped';

@@ -44,6 +44,14 @@ COMMENT ON FUNCTION @extschema@.affiliate_maintain()
     IS 'Folds new entries and referrals into the totals and returns how many rows it folded; figures are right, only slower, when it never runs';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_maintain() FROM PUBLIC;
 
+CREATE FUNCTION @extschema@.affiliate_rebuild_figures()
+RETURNS TABLE (entries bigint, referrals bigint, sequences bigint)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS 'MODULE_PATHNAME', 'affiliate_rebuild_figures_wrapper';
+COMMENT ON FUNCTION @extschema@.affiliate_rebuild_figures()
+    IS 'Makes totals, conversions and marks anew from the whole ledger and sets sequences ahead that are behind; counts what it has folded and set';
+REVOKE ALL ON FUNCTION @extschema@.affiliate_rebuild_figures() FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.affiliate_stats(code text) RETURNS TABLE (
     code text, link text, currency text, total_users_referred bigint, total_conversions bigint,
     total_money_spent numeric, total_commission numeric, pending_amount numeric,

@@ -36,6 +36,9 @@ CREATE TABLE affiliate.payout_entry (
     payment_key text COLLATE "C" NOT NULL
 );
 CREATE UNIQUE INDEX payout_entry_live ON affiliate.payout_entry (binding_id, payment_key affiliate.payment_key_ops, seq) WHERE live;
+-- Published, an update identifies a link by all of its columns: the index that keeps links apart
+-- holds the live ones alone, and one over all of them would cost every link for the few that die.
+ALTER TABLE affiliate.payout_entry REPLICA IDENTITY FULL;
 CREATE INDEX payout_entry_payout ON affiliate.payout_entry (payout_id);
 COMMENT ON TABLE affiliate.payout_entry IS 'Which entries a payout is made of; no foreign keys, as neither payouts nor entries are ever deleted';
 COMMENT ON COLUMN affiliate.payout_entry.live IS 'False once the payout failed, was canceled or returned: the entry is open again';

@@ -109,14 +109,13 @@ fn picture(client: &mut Client) -> String {
     text
 }
 
-/// A fresh cluster whose objects have other OIDs than the original's. So many that none of them
-/// has the number of a table that was dropped there, which is all that a dump says of it.
+/// A fresh cluster whose objects have other OIDs than the original's.
 fn fresh_cluster() -> Cluster {
     let cluster = Cluster::start();
     let mut admin = cluster.connect();
     run(&mut admin, ROLES);
     run(&mut admin, &format!("CREATE DATABASE {DATABASE}"));
-    let fillers: String = (0..300)
+    let fillers: String = (0..50)
         .map(|n| format!("CREATE TABLE filler{n} (x int); DROP TABLE filler{n};"))
         .collect();
     run(&mut admin, &fillers);

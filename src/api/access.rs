@@ -82,6 +82,7 @@ const REPAIR: &[&str] = &[
     "affiliate_backfill",
     "affiliate_reconcile",
     "affiliate_maintain",
+    "affiliate_rebuild_figures",
     "affiliate_pause",
     "affiliate_resume",
 ];

@@ -3,19 +3,19 @@
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
 
-use super::host::{Host, triggers};
+use super::host::{Host, drop_triggers, is_bound, left_on_partitions, refuse_bound, triggers};
 use super::mapping::{Mapping, Resolved};
-use super::ownership::{lending_triggers, require_owner};
+use super::ownership::{lending_triggers, require_ledger_owner, require_owner};
 use super::programs::require_program;
 use super::referrals::moment;
 use super::{required, required_text};
+use crate::ledger::binding::OWN_PAYMENTS;
 use crate::pg::args::{regclass, timestamptz};
 use crate::pg::error::Problem;
 use crate::pg::names::table_name;
 use crate::pg::relations::Relations;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Connection, Sees};
-use crate::pg::text::quote_ident;
 
 /// What only attaching decides.
 struct Attached {
@@ -77,12 +77,7 @@ fn attach(
     let host = Host::open(table);
     as_owner(|| require_program(connection, &mapping.program));
     let before = binding_of(connection, table);
-    if before.as_ref().is_some_and(|before| !before.is_detached) {
-        Problem::AlreadyAttached {
-            table: host.name.clone(),
-        }
-        .raise();
-    }
+    as_owner(|| refuse_bound(connection, &host));
 
     let Resolved {
         currency_code,
@@ -172,38 +167,57 @@ fn binding_of(connection: &Connection, table: pg_sys::Oid) -> Option<Before> {
 }
 
 #[pg_extern(sql = false)]
-fn affiliate_detach(table: Option<pg_sys::Oid>) -> bool {
-    let table = required("table", table);
+fn affiliate_detach(table: Option<pg_sys::Oid>, dropped: Option<String>) -> bool {
     spi::connect(|connection| {
-        let name = table_name(table);
-        let run = |sql, args: &[DatumWithOid]| as_owner(|| connection.run(sql, Sees::Now, args));
-        require_owner(table);
-        const DETACH_REFUNDS: &str = "
-            UPDATE affiliate.refunds_binding SET detached_at = now() WHERE refunds = $1 AND detached_at IS NULL";
-        if !run(DETACH_REFUNDS, &[regclass(table)]).is_empty() {
-            drop_triggers(connection, table);
-            return true;
+        let is_attached =
+            (table.is_none() && dropped.is_some()) || detach(connection, required("table", table));
+        if let Some(name) = dropped {
+            detach_dropped(connection, name);
         }
-        let Some(binding) = binding_of(connection, table).filter(|binding| !binding.is_detached)
-        else {
-            Problem::NotAttached { table: name }.raise();
-        };
-        if binding.id == crate::ledger::binding::OWN_PAYMENTS {
-            Problem::OwnPayments.raise();
-        }
-        drop_triggers(connection, table);
-        const DETACH: &str = "UPDATE affiliate.binding SET detached_at = now() WHERE id = $1";
-        !run(DETACH, &[binding.id.into()]).is_empty()
+        is_attached
     })
 }
 
-fn drop_triggers(connection: &Connection, table: pg_sys::Oid) {
-    for (trigger, relation) in triggers(connection, table) {
+fn detach(connection: &Connection, table: pg_sys::Oid) -> bool {
+    require_owner(table);
+    const DETACH_REFUNDS: &str = "
+        UPDATE affiliate.refunds_binding SET detached_at = now() WHERE refunds = $1 AND detached_at IS NULL";
+    const DETACH: &str = "UPDATE affiliate.binding SET detached_at = now() WHERE id = $1";
+    let run = |sql, args: &[DatumWithOid]| as_owner(|| connection.run(sql, Sees::Now, args));
+    let is_refunds = !run(DETACH_REFUNDS, &[regclass(table)]).is_empty();
+    let binding = binding_of(connection, table).filter(|binding| !binding.is_detached);
+    let name = table_name(table);
+    let is_attached = is_refunds || binding.is_some();
+    match binding {
+        Some(binding) if binding.id == OWN_PAYMENTS => Problem::OwnPayments.raise(),
+        Some(binding) => {
+            run(DETACH, &[binding.id.into()]);
+        }
+        None if is_refunds => {}
+        None if is_bound(connection, table) || triggers(connection, table).is_empty() => {
+            Problem::NotAttached { table: name }.raise();
+        }
+        None => notice!("{name} is not attached; triggers of the extension on it are dropped"),
+    }
+    drop_triggers(connection, triggers(connection, table));
+    drop_triggers(connection, left_on_partitions(connection));
+    is_attached
+}
+
+/// Detaches what has been dropped, known by the name it had when it was attached.
+fn detach_dropped(connection: &Connection, name: String) {
+    require_ledger_owner(&name);
+    let mut is_known = false;
+    for (table, column) in [("binding", "payments"), ("refunds_binding", "refunds")] {
         let sql = format!(
-            "DROP TRIGGER {} ON {}",
-            quote_ident(&trigger),
-            table_name(relation)
+            "UPDATE affiliate.{table} b SET detached_at = now()
+             WHERE b.table_name = $1 AND b.detached_at IS NULL
+                AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = b.{column})"
         );
-        connection.run_once(&sql, Sees::Now, &[]);
+        let detached = as_owner(|| connection.run(&sql, Sees::Now, &[name.as_str().into()]));
+        is_known |= !detached.is_empty();
+    }
+    if !is_known {
+        Problem::NotAttached { table: name }.raise();
     }
 }

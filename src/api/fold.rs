@@ -12,7 +12,7 @@ use crate::pg::spi::{self, Sees};
 
 /// How long a fold waits for transactions that began to write before it. Then it leaves the
 /// rest to the next one: a forgotten transaction must not keep a session waiting for ever.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(2);
 
 /// Key of the advisory lock that keeps folds apart, with the OID of the ledger.
@@ -48,22 +48,55 @@ fn affiliate_maintain() -> i64 {
     settle_waiting();
     keep_names();
     advisory_lock(FOLD_LOCK);
-    let relations = Relations::get();
-    let next = spi::connect(|connection| {
-        connection
-            .run("SELECT nextval('affiliate.epoch')::int4", Sees::Now, &[])
-            .value::<i32>()
-            .unwrap_or_default()
-    });
-    if !wait_for_writers(&[relations.commission, relations.referral]) {
+    // before the next epoch is taken: sequences move on when a call fails
+    require_epoch_ahead();
+    let next = next_epoch();
+    if !wait_for_writers() {
         notice!("transactions that write to the ledger are still open; nothing was folded");
         return 0;
     }
-    fold_before(next)
+    let folded = fold_before(next, Source::Ends);
+    folded.entries + folded.referrals
 }
 
-/// Writes down what mapped columns are called by now: a dump knows them by name.
+/// Entries of an epoch up to the mark would never be folded, nor be in the tail of the figures.
+fn require_epoch_ahead() {
+    const EPOCH: &str = "SELECT e.last_value::int4 FROM affiliate.epoch e";
+    let mark = mark();
+    let epoch = spi::connect(|connection| connection.run(EPOCH, Sees::Now, &[]).value::<i32>());
+    if let Some(epoch) = epoch.filter(|epoch| *epoch <= mark) {
+        Problem::EpochBehind { epoch, mark }.raise();
+    }
+}
+
+/// The last epoch that is in the totals.
+fn mark() -> i32 {
+    const MARK: &str = "SELECT max(f.mark) FROM affiliate.fold f";
+    spi::connect(|connection| connection.run(MARK, Sees::Now, &[]).value::<i32>()).unwrap_or(0)
+}
+
+/// Closes the current epoch.
+pub fn next_epoch() -> i32 {
+    const NEXT: &str = "SELECT nextval('affiliate.epoch')::int4";
+    spi::connect(|connection| connection.run(NEXT, Sees::Now, &[]).value::<i32>())
+        .unwrap_or_default()
+}
+
+/// Writes down what mapped columns are called by now, and which tables are gone: a dump knows
+/// columns and tables by name. Mostly an event trigger has seen to what is dropped, but these can
+/// be switched off.
 fn keep_names() {
+    const DROPPED: &str = "
+        SELECT 1 FROM affiliate.binding b
+        WHERE b.payments IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)
+        UNION ALL SELECT 1 FROM affiliate.refunds_binding f
+        WHERE f.refunds IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds)";
+    const FORGET_DROPPED: &[&str] = &[
+        "UPDATE affiliate.binding b SET payments = NULL
+         WHERE b.payments IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)",
+        "UPDATE affiliate.refunds_binding f SET refunds = NULL
+         WHERE f.refunds IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds)",
+    ];
     const PAYMENTS: &str = "
         SELECT b.id, n.now, n.mapped
         FROM affiliate.binding b, LATERAL (
@@ -93,6 +126,11 @@ fn keep_names() {
         WHERE f.id = $1";
     type Names = Vec<Option<String>>;
     spi::connect(|connection| {
+        if !connection.run(DROPPED, Sees::Now, &[]).is_empty() {
+            for statement in FORGET_DROPPED {
+                connection.run(statement, Sees::Now, &[]);
+            }
+        }
         let renamed = connection.run(PAYMENTS, Sees::Now, &[]);
         for row in 0..renamed.len() {
             let id: Option<i32> = renamed.get(row, 0);
@@ -113,11 +151,12 @@ fn keep_names() {
     });
 }
 
-/// Waits for the transactions that hold a writer's lock on one of the tables now. False if
-/// they are still open when patience ends.
-fn wait_for_writers(tables: &[pg_sys::Oid]) -> bool {
+/// Waits for the transactions that write to the ledger or to referrals now. False if they are
+/// still open when patience ends.
+pub fn wait_for_writers() -> bool {
+    let relations = Relations::get();
     let deadline = Instant::now() + PATIENCE;
-    for table in tables {
+    for table in [relations.commission, relations.referral] {
         let tag = pg_sys::LOCKTAG {
             locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
             locktag_field2: table.to_u32(),
@@ -171,10 +210,23 @@ unsafe fn writers(table: &pg_sys::LOCKTAG) -> Vec<pg_sys::VirtualTransactionId> 
     }
 }
 
-/// Adds the rows of epochs before `next` to the totals. Each statement takes a new snapshot,
-/// which sees them all, and finds them by asking every affiliate's end of the index: that costs
-/// payments nothing, as an index on the epoch would.
-fn fold_before(next: i32) -> i64 {
+/// How the rows to fold are found.
+pub enum Source {
+    /// By asking every affiliate's end of the index: that costs payments nothing, as an index on
+    /// the epoch would.
+    Ends,
+    /// By reading everything.
+    All,
+}
+
+pub struct Folded {
+    pub entries: i64,
+    pub referrals: i64,
+}
+
+/// Adds the rows of epochs after the mark and before `next` to the totals. Each statement takes
+/// a new snapshot, which sees them all.
+pub fn fold_before(next: i32, source: Source) -> Folded {
     // a day that is past in the last zone on earth is past in every programme's
     const ENTRIES: &str = "
         WITH new AS MATERIALIZED (
@@ -184,7 +236,7 @@ fn fold_before(next: i32) -> i64 {
             FROM affiliate.affiliate a, LATERAL (
                 SELECT c.referral_id, c.currency, c.matures_on, c.amount, c.base - c.base_before AS spent
                 FROM affiliate.commission c
-                WHERE c.affiliate_id = a.id AND c.epoch > $1 AND c.epoch < $2 OFFSET 0) c),
+                WHERE c.affiliate_id = a.id AND c.epoch > $1 AND c.epoch < $2 @barrier@) c),
         converted AS (
             INSERT INTO affiliate.conversion (referral_id, currency)
             SELECT DISTINCT n.referral_id, n.currency FROM new n
@@ -210,7 +262,7 @@ fn fold_before(next: i32) -> i64 {
             SELECT a.id AS affiliate_id, r.users
             FROM affiliate.affiliate a, LATERAL (
                 SELECT count(*) AS users FROM affiliate.referral r
-                WHERE r.affiliate_id = a.id AND r.epoch > $1 AND r.epoch < $2 OFFSET 0) r
+                WHERE r.affiliate_id = a.id AND r.epoch > $1 AND r.epoch < $2 @barrier@) r
             WHERE r.users > 0),
         added AS (
             INSERT INTO affiliate.referred AS t (affiliate_id, users)
@@ -231,18 +283,22 @@ fn fold_before(next: i32) -> i64 {
     const MARK: &str = "
         INSERT INTO affiliate.fold AS f (mark, folded_at) VALUES ($1, now())
         ON CONFLICT (singleton) DO UPDATE SET mark = excluded.mark, folded_at = excluded.folded_at";
+    // keeps the planner from joining as a whole what is to be asked affiliate by affiliate
+    let barrier = match source {
+        Source::Ends => "OFFSET 0",
+        Source::All => "",
+    };
     spi::connect(|connection| {
-        let mark = connection
-            .run("SELECT mark FROM affiliate.fold", Sees::Now, &[])
-            .value::<i32>();
-        let range = [mark.unwrap_or_default().into(), next.into()];
-        let count = |statement| {
-            connection
-                .run(statement, Sees::Now, &range)
-                .value::<i64>()
-                .unwrap_or_default()
+        let range = [mark().into(), next.into()];
+        let count = |statement: &str| {
+            let sql = statement.replace("@barrier@", barrier);
+            let counted = connection.run(&sql, Sees::Now, &range).value::<i64>();
+            counted.unwrap_or_default()
         };
-        let folded = count(ENTRIES) + count(REFERRALS);
+        let folded = Folded {
+            entries: count(ENTRIES),
+            referrals: count(REFERRALS),
+        };
         connection.run(MATURED, Sees::Now, &[]);
         connection.run(MARK, Sees::Now, &[(next - 1).into()]);
         folded

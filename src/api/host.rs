@@ -7,7 +7,8 @@ use crate::pg::args::regclass;
 use crate::pg::error::Problem;
 use crate::pg::names::{table_name, type_name};
 use crate::pg::relations::Relations;
-use crate::pg::spi::{self, Connection, Sees};
+use crate::pg::rights::as_owner;
+use crate::pg::spi::{self, Connection, Rows, Sees};
 use crate::pg::text::quote_ident;
 
 const INTEGERS: &[pg_sys::Oid] = &[pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID];
@@ -269,8 +270,10 @@ impl Host {
     }
 
     /// The triggers of a bound table. Statement triggers cost least; but they see neither what goes
-    /// straight into a partition nor what logical replication applies.
+    /// straight into a partition nor what logical replication applies. Those that a schema brought
+    /// along, without a binding, give way.
     pub fn create_triggers(&self, connection: &Connection, function: &str, replica: bool) {
+        drop_triggers(connection, triggers(connection, self.oid));
         let table = table_name(self.oid);
         let run = |sql: String| {
             connection.run_once(&sql, Sees::Now, &[]);
@@ -322,16 +325,89 @@ fn has_parents(table: pg_sys::Oid) -> bool {
     })
 }
 
+/// Refuses a table that is bound, or that a bound table or partition is a part of.
+pub fn refuse_bound(connection: &Connection, host: &Host) {
+    const BOUND: &str = "
+        SELECT t.oid FROM (SELECT $1::oid UNION SELECT p.relid::oid FROM pg_partition_tree($1) p) t (oid)
+        WHERE t.oid IN (SELECT b.payments::oid FROM affiliate.binding b WHERE b.detached_at IS NULL
+            UNION ALL SELECT f.refunds::oid FROM affiliate.refunds_binding f WHERE f.detached_at IS NULL)
+        ORDER BY t.oid <> $1, t.oid";
+    let bound: Option<pg_sys::Oid> = connection
+        .run(BOUND, Sees::Now, &[regclass(host.oid)])
+        .get(0, 0);
+    if let Some(bound) = bound {
+        Problem::AlreadyAttached {
+            table: table_name(bound),
+        }
+        .raise();
+    }
+}
+
+/// Whether a table is bound, or a partition of one that is.
+pub fn is_bound(connection: &Connection, table: pg_sys::Oid) -> bool {
+    let sql = format!("SELECT 1 WHERE NOT {}", not_bound("$1::oid"));
+    let bound = as_owner(|| connection.run(&sql, Sees::Now, &[regclass(table)]));
+    !bound.is_empty()
+}
+
+/// The condition that neither a table nor a partitioned table above it is bound.
+fn not_bound(table: &str) -> String {
+    format!(
+        "NOT EXISTS (SELECT FROM (
+                SELECT b.payments FROM affiliate.binding b WHERE b.detached_at IS NULL
+                UNION ALL SELECT f.refunds FROM affiliate.refunds_binding f WHERE f.detached_at IS NULL) b (bound)
+            WHERE b.bound = {table} OR b.bound IN (SELECT a.relid FROM pg_partition_ancestors({table}) a))"
+    )
+}
+
+/// A trigger of ours: its name, and the table it is on.
+type Trigger = (String, pg_sys::Oid);
+
+fn read_triggers(rows: &Rows) -> Vec<Trigger> {
+    (0..rows.len())
+        .filter_map(|row| Some((rows.get(row, 0)?, rows.get(row, 1)?)))
+        .collect()
+}
+
 /// Our triggers on a table and its partitions, but for those that follow from another one.
-pub fn triggers(connection: &Connection, table: pg_sys::Oid) -> Vec<(String, pg_sys::Oid)> {
+pub fn triggers(connection: &Connection, table: pg_sys::Oid) -> Vec<Trigger> {
     const TRIGGERS: &str = "
         SELECT t.tgname::text, t.tgrelid FROM pg_trigger t
             JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE t.tgrelid IN (SELECT $1::oid UNION SELECT r.relid::oid FROM pg_partition_tree($1) r)
             AND t.tgparentid = 0 AND n.nspname = 'affiliate'
         ORDER BY t.tgrelid, t.tgname";
-    let rows = connection.run(TRIGGERS, Sees::Now, &[regclass(table)]);
-    (0..rows.len())
-        .filter_map(|row| Some((rows.get(row, 0)?, rows.get(row, 1)?)))
-        .collect()
+    read_triggers(&connection.run(TRIGGERS, Sees::Now, &[regclass(table)]))
+}
+
+/// Our triggers on tables that were partitions of a bound one. Detaching a partition leaves it
+/// what is against TRUNCATE, which no table has alone, and does not say whose partition it was.
+/// Those of tables that the caller may not alter stay; they do nothing.
+pub fn left_on_partitions(connection: &Connection) -> Vec<Trigger> {
+    let sql = format!(
+        "SELECT t.tgname::text, t.tgrelid
+         FROM pg_depend d JOIN pg_trigger t ON t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
+         WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = 'affiliate.refuse_truncate()'::regprocedure
+            AND d.classid = 'pg_trigger'::regclass AND pg_has_role($1, c.relowner, 'USAGE')
+            AND NOT EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = t.tgrelid
+                AND o.tgfoid IN ('affiliate.post_payments()'::regprocedure, 'affiliate.post_refunds()'::regprocedure))
+            AND {}
+         ORDER BY t.tgrelid, t.tgname",
+        not_bound("t.tgrelid")
+    );
+    let caller = unsafe { pg_sys::GetUserId() };
+    read_triggers(&as_owner(|| {
+        connection.run(&sql, Sees::Now, &[caller.into()])
+    }))
+}
+
+pub fn drop_triggers(connection: &Connection, triggers: Vec<Trigger>) {
+    for (trigger, relation) in triggers {
+        let sql = format!(
+            "DROP TRIGGER {} ON {}",
+            quote_ident(&trigger),
+            table_name(relation)
+        );
+        connection.run_once(&sql, Sees::Now, &[]);
+    }
 }

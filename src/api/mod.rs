@@ -19,6 +19,7 @@ pub mod pause;
 pub mod payouts;
 pub mod programs;
 pub mod protect;
+pub mod rebuild;
 pub mod reconcile;
 pub mod referrals;
 pub mod refunds;

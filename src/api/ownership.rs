@@ -19,12 +19,7 @@ const LEND_LOCK: i32 = 4;
 pub fn require_owner(table: pg_sys::Oid) {
     let caller = unsafe { pg_sys::GetUserId() };
     let Some(owner) = owner_of(table) else {
-        let ledger_owner = as_owner(|| unsafe { pg_sys::GetUserId() });
-        if !unsafe { pg_sys::has_privs_of_role(caller, ledger_owner) } {
-            let table = table_name(table);
-            Problem::NotTheOwner { table, owner: None }.raise();
-        }
-        return;
+        return require_ledger_owner(&table_name(table));
     };
     if !unsafe { pg_sys::has_privs_of_role(caller, owner) } {
         Problem::NotTheOwner {
@@ -32,6 +27,17 @@ pub fn require_owner(table: pg_sys::Oid) {
             owner: Some(role_name(owner)),
         }
         .raise();
+    }
+}
+
+/// Raises an error unless the caller has the rights of the owner of the ledger, who sees to tables
+/// that are gone.
+pub fn require_ledger_owner(table: &str) {
+    let caller = unsafe { pg_sys::GetUserId() };
+    let owner = as_owner(|| unsafe { pg_sys::GetUserId() });
+    if !unsafe { pg_sys::has_privs_of_role(caller, owner) } {
+        let table = table.to_owned();
+        Problem::NotTheOwner { table, owner: None }.raise();
     }
 }
 

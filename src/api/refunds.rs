@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use pgrx::{AnyElement, AnyNumeric};
 use rust_decimal::Decimal;
 
-use super::host::{self, Host};
+use super::host::{self, Host, refuse_bound};
 use super::ownership::{lending_triggers, require_owner};
 use super::referrals::moment;
 use super::{require_short, required, required_text};
@@ -17,7 +17,7 @@ use crate::pg::error::Problem;
 use crate::pg::names::{table_name, type_name};
 use crate::pg::numeric;
 use crate::pg::rights::{as_owner, unless_host_fails};
-use crate::pg::spi::{self, Connection, Sees};
+use crate::pg::spi::{self, Sees};
 
 /// The binding of an attached table, for which a partition of it may stand; an error if it is
 /// not attached.
@@ -339,20 +339,5 @@ fn require_spellings(binding: &Binding, refunds: pg_sys::Oid, names: &[host::Map
             }
             .raise();
         }
-    }
-}
-
-fn refuse_bound(connection: &Connection, host: &Host) {
-    const BOUND: &str = "
-        SELECT 1 FROM affiliate.refunds_binding WHERE refunds = $1 AND detached_at IS NULL
-        UNION ALL SELECT 1 FROM affiliate.binding WHERE payments = $1 AND detached_at IS NULL";
-    if !connection
-        .run(BOUND, Sees::Now, &[regclass(host.oid)])
-        .is_empty()
-    {
-        Problem::AlreadyAttached {
-            table: host.name.clone(),
-        }
-        .raise();
     }
 }

@@ -1,15 +1,12 @@
 //! The trigger functions, as PostgreSQL calls them.
 
-use std::ffi::CStr;
-
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 
 use super::raw_function;
-use crate::ledger::binding::{OWN_PAYMENTS, forget_everywhere};
+use crate::ledger::binding::forget_everywhere;
 use crate::ledger::trigger;
 use crate::pg::args::RawDatum;
-use crate::pg::names::table_name;
 use crate::pg::spi::{self, Sees};
 
 raw_function!(post_payments, pg_finfo_post_payments, |fcinfo| {
@@ -53,28 +50,5 @@ raw_function!(
         } else {
             pg_sys::Datum::from(data.tg_trigtuple)
         }
-    }
-);
-
-raw_function!(
-    make_way_for_restore,
-    pg_finfo_make_way_for_restore,
-    |fcinfo| unsafe {
-        let relation = trigger::trigger_data(fcinfo).tg_relation;
-        let name = table_name((*relation).rd_id);
-        let command = pg_sys::debug_query_string;
-        let is_restore = !command.is_null()
-            && CStr::from_ptr(command)
-                .to_string_lossy()
-                .starts_with(&format!("COPY {name} ("));
-        if is_restore {
-            spi::connect(|connection| {
-                // until the payments are there, or before they come
-                connection.run("LOCK TABLE affiliate.payment IN SHARE MODE", Sees::Now, &[]);
-                let sql = format!("DELETE FROM {name} WHERE binding_id = $1");
-                connection.run_once(&sql, Sees::Now, &[OWN_PAYMENTS.into()]);
-            });
-        }
-        pg_sys::Datum::null()
     }
 );

@@ -19,6 +19,7 @@ pub mod quarantine;
 pub mod referrals;
 pub mod refunds;
 pub mod respell;
+pub mod restore;
 pub mod row;
 pub mod settle;
 pub mod spelling;

@@ -15,6 +15,7 @@ use super::pause;
 use super::referrals::Referrals;
 use super::refunds::RefundsTable;
 use super::respell;
+use super::restore;
 use super::row::Row;
 use super::settle::{Options, Settler};
 use super::transition::Transition;
@@ -28,25 +29,24 @@ pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
     unsafe {
         let trigger = trigger_data(fcinfo);
         let relation = trigger.tg_relation;
+        // a trigger that came with a schema alone, or that somebody made: there is nothing to post
         let Some(binding) = Binding::of((*relation).rd_id) else {
-            Problem::NotBound {
-                table: crate::pg::names::table_name((*relation).rd_id),
-            }
-            .raise();
+            return;
         };
         let Some(binding) = pause::unless_paused((*relation).rd_id, binding) else {
             return;
         };
-        // the ledger of the own table comes with its payments, before, after or beside them
-        let is_restored = binding.id == super::binding::OWN_PAYMENTS && is_pg_restore();
-        if !binding.columns.has_key || is_restored {
+        if !binding.columns.has_key {
             return;
         }
         let binding = respell::up_to_date(binding);
         let event = trigger.tg_event & pg_sys::TRIGGER_EVENT_OPMASK;
+        let is_restore = restore::is_under_way();
         let body = || {
             if trigger.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0 {
-                post_row(&binding, trigger, event);
+                post_row(&binding, trigger, event, is_restore);
+            } else if is_restore && event == pg_sys::TRIGGER_EVENT_INSERT {
+                restore::warn(binding.table);
             } else {
                 post_statement(&binding, trigger, event);
             }
@@ -118,7 +118,12 @@ unsafe fn each_row(trigger: &pg_sys::TriggerData, attributes: i16, mut body: imp
 
 /// A row that moves to another partition is deleted there and inserted here by one command. The
 /// second event takes up the terms of the key that the first one left.
-unsafe fn post_row(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, event: u32) {
+unsafe fn post_row(
+    binding: &Rc<Binding>,
+    trigger: &pg_sys::TriggerData,
+    event: u32,
+    is_restore: bool,
+) {
     let (old, new) = (trigger.tg_trigslot, trigger.tg_newslot);
     let key_columns = |slot| unsafe { Row::new(binding, slot) }.key_columns();
     let header = unsafe { (*trigger.tg_trigtuple).t_data };
@@ -131,6 +136,7 @@ unsafe fn post_row(binding: &Rc<Binding>, trigger: &pg_sys::TriggerData, event: 
                     changes.moved(from, key_columns(old));
                     changes.finish();
                 }
+                None if is_restore => restore::warn(binding.table),
                 None => insert(binding, 1, |add| add(old)),
             }
         }
@@ -214,13 +220,6 @@ fn insert(binding: &Rc<Binding>, count: i64, rows: impl FnOnce(&mut dyn FnMut(Sl
     settle_all(binding, &others, Options::default());
 }
 
-/// Whether the session is one of pg_restore. A script that psql runs loads the tables one by one
-/// in the order of their names, referrals after payments, and then nothing is posted anyway.
-fn is_pg_restore() -> bool {
-    let name = unsafe { pg_sys::application_name };
-    !name.is_null() && unsafe { std::ffi::CStr::from_ptr(name) } == c"pg_restore"
-}
-
 /// The body of affiliate.refuse_truncate().
 pub fn refuse_truncate(fcinfo: pg_sys::FunctionCallInfo) {
     let table = unsafe { (*trigger_data(fcinfo).tg_relation).rd_id };
@@ -237,19 +236,20 @@ pub fn post_refunds(fcinfo: pg_sys::FunctionCallInfo) {
     unsafe {
         let trigger = trigger_data(fcinfo);
         let table = (*trigger.tg_relation).rd_id;
+        let is_restore = restore::is_under_way();
         as_owner(|| {
-            let attached = RefundsTable::attached(table);
-            let Some((refunds, payments)) = attached else {
-                Problem::NotBound {
-                    table: crate::pg::names::table_name(table),
-                }
-                .raise();
+            let Some((refunds, payments)) = RefundsTable::attached(table) else {
+                return;
             };
             let Some(binding) =
                 Binding::of(payments).and_then(|binding| pause::unless_paused(payments, binding))
             else {
                 return;
             };
+            let event = trigger.tg_event & pg_sys::TRIGGER_EVENT_OPMASK;
+            if is_restore && event == pg_sys::TRIGGER_EVENT_INSERT {
+                return restore::warn(table);
+            }
             let binding = respell::up_to_date(binding.of_bound_table());
             let mut changed = Refunded {
                 refunds: &refunds,

@@ -134,8 +134,12 @@ pub enum Problem {
         why: String,
     },
     NotATrigger,
-    NotBound {
-        table: String,
+    EpochBehind {
+        epoch: i32,
+        mark: i32,
+    },
+    WritersOpen {
+        seconds: u64,
     },
     TruncateRefused {
         table: String,
@@ -475,12 +479,6 @@ impl Problem {
                 String::new(),
                 "affiliate_attach_payments() makes the triggers that call it.",
             ),
-            Self::NotBound { table } => report(
-                Code::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                "trigger is on a table that is not attached".to_owned(),
-                format!("{table} is not bound."),
-                "Drop the trigger, or attach the table with affiliate_attach_payments().",
-            ),
             Self::TruncateRefused { table } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "a bound table can't be truncated".to_owned(),
@@ -532,6 +530,20 @@ impl Problem {
                 "the encoding of the database is not UTF8".to_owned(),
                 format!("It is {encoding}."),
                 "Install the extension in a database that was created with ENCODING 'UTF8'.",
+            ),
+            Self::EpochBehind { epoch, mark } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "the epoch is not above what is folded".to_owned(),
+                format!(
+                    "The sequence affiliate.epoch is at {epoch}, the mark in affiliate.fold at {mark}."
+                ),
+                "Call affiliate_rebuild_figures(): the sequence did not come with the tables.",
+            ),
+            Self::WritersOpen { seconds } => report(
+                Code::ERRCODE_LOCK_NOT_AVAILABLE,
+                "transactions that write to the ledger are still open".to_owned(),
+                format!("They did not end within {seconds} seconds."),
+                "affiliate.operations names the oldest one; call again when it has ended.",
             ),
             Self::NotInstalled => report(
                 Code::ERRCODE_UNDEFINED_OBJECT,

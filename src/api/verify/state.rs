@@ -9,7 +9,9 @@ pub const CHECKS: &[Check] = &[
         asked: Asked::Always,
         violations: "
             SELECT format('%s: %s', h.table_name, h.problem) FROM affiliate.binding_health h
-            WHERE h.problem IS NOT NULL AND h.detached_at IS NULL",
+            WHERE h.problem IS NOT NULL AND h.detached_at IS NULL
+                -- triggers on tables that are not bound do nothing
+                AND (h.binding_id IS NOT NULL OR h.trigger_name IS NULL)",
     },
     Check {
         name: "sequences_ahead",

@@ -70,11 +70,10 @@ SELECT affiliate_detach('affiliate.payment');
 SELECT affiliate_attach_payments('affiliate.affiliate', customer => 'owner', amount => 'id');
 SELECT affiliate_attach_payments('pg_class', customer => 'relname', amount => 'relpages');
 RESET ROLE;
-SELECT 'DROP TABLE attached' AS dropped, 'attached'::regclass::oid AS gone \gset
 DROP TABLE attached;
 SET ROLE regress_admin;
 \set VERBOSITY sqlstate
-SELECT affiliate_detach(:gone::regclass);
+SELECT affiliate_detach(dropped => 'public.attached');
 SELECT affiliate_detach(4294967295::regclass);
 \set VERBOSITY verbose
 -- programmes, thresholds, what keeps the ledger going; but what was earned is not his to pay
@@ -104,7 +103,7 @@ SELECT affiliate_detach('shared');
 SELECT count(*) AS triggers FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 WHERE p.pronamespace = 'affiliate'::regnamespace AND t.tgrelid::regclass::text IN ('mine', 'mine_refunds', 'parts', 'parts_1', 'shared');
 RESET ROLE;
-SELECT affiliate_detach(:gone::regclass);
+SELECT affiliate_detach(dropped => 'public.attached');
 
 -- Access is taken back, but for what another access gives.
 CREATE VIEW has AS

@@ -74,6 +74,15 @@ UNION ALL
 SELECT 'no unique key', c.oid::regclass::text
 FROM relations c WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique)
 UNION ALL
+-- published, a row that is changed or deleted is found again by all of its columns or by an index that has it for certain
+SELECT 'no replica identity', c.oid::regclass::text
+FROM relations c WHERE c.relkind IN ('r', 'p') AND c.relreplident <> 'f'
+    AND NOT EXISTS (SELECT FROM pg_index i
+        WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
+            AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+            AND NOT EXISTS (SELECT FROM pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey) AND NOT a.attnotnull))
+UNION ALL
 SELECT 'inexact numbers', c.oid::regclass || '.' || a.attname
 FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid WHERE a.atttypid IN ('float4'::regtype, 'float8'::regtype, 'money'::regtype)
 UNION ALL

@@ -51,8 +51,11 @@ SELECT binding_id, payment_key, seq, amount FROM affiliate.commission ORDER BY b
 SELECT * FROM affiliate_reconcile();
 SELECT binding_id, table_name, problem FROM affiliate.binding_health WHERE problem IS NOT NULL;
 
--- The table that is gone can still be detached, by its number in affiliate.binding: then it is history.
-SELECT affiliate_detach(payments) FROM affiliate.binding WHERE id = 2;
+-- The table that is gone can still be detached, by the name it had: then it is history.
+SELECT affiliate_detach(dropped => 'public.payments');
+SELECT affiliate_detach(dropped => 'public.payments');
+SELECT affiliate_detach(dropped => 'payments');
+SELECT affiliate_detach();
 SELECT detached_at IS NOT NULL AS detached, problem FROM affiliate.binding_health WHERE binding_id = 2;
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 SELECT payment_key, reason FROM affiliate.quarantine WHERE resolved_at IS NULL;
@@ -84,7 +87,7 @@ SELECT * FROM affiliate_reconcile();
 DROP TABLE parts;
 SELECT key, sum(amount) FROM ledger WHERE table_name IN ('shop.payments', 'public.parts') GROUP BY table_name, key ORDER BY table_name, key;
 SELECT * FROM health WHERE problem IS NOT NULL ORDER BY table_name;
-SELECT affiliate_detach(payments) FROM affiliate.binding WHERE table_name IN ('shop.payments', 'public.parts');
+SELECT affiliate_detach(dropped => name) FROM unnest('{shop.payments,public.parts}'::text[]) AS name;
 SELECT * FROM health WHERE problem IS NOT NULL ORDER BY table_name;
 
 -- A table of refunds that is dropped: what it has taken back stays taken back; verify says that it is gone.
@@ -97,9 +100,52 @@ SELECT check_name, violations, sample FROM affiliate_verify() WHERE check_name =
 SELECT table_name, problem FROM affiliate.binding_health WHERE problem IS NOT NULL;
 SELECT posted FROM affiliate_reconcile();
 SELECT sum(amount) FROM affiliate.commission WHERE binding_id = 3 AND payment_key = '2';
-SELECT affiliate_detach(refunds) FROM affiliate.refunds_binding;
+SELECT affiliate_detach(dropped => 'public.refunds');
 SELECT * FROM affiliate_reconcile();
 SELECT sum(amount) FROM affiliate.commission WHERE binding_id = 3 AND payment_key = '2';
 
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 SELECT currency, total_conversions, total_money_spent, total_commission, total_payout_amount, paid_amount FROM affiliate_stats('alice');
+
+-- Its number is forgotten with the table, whoever drops it and whatever takes it along: it may become another table's.
+SELECT id, payments, table_name FROM affiliate.binding WHERE id > 1 AND payments IS NULL ORDER BY id;
+SELECT refunds, table_name FROM affiliate.refunds_binding;
+CREATE ROLE regress_host;
+CREATE SCHEMA host AUTHORIZATION regress_host;
+SET ROLE regress_host;
+CREATE FUNCTION host.part_of(x int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT x';
+CREATE TYPE host.row AS (id int, customer text, amount numeric);
+CREATE TABLE host.a (id int PRIMARY KEY, customer text, amount numeric);
+CREATE TABLE host.b OF host.row (PRIMARY KEY (id));
+CREATE TABLE host.c (id int, customer text, amount numeric) PARTITION BY LIST (host.part_of(id));
+CREATE TABLE host.d (id int PRIMARY KEY, customer text, amount numeric);
+CREATE TABLE host.e (id int PRIMARY KEY, payment int, amount numeric);
+RESET ROLE;
+CREATE TABLE of_superuser (id int PRIMARY KEY, customer text, amount numeric);
+SELECT affiliate_attach_payments(t::regclass, customer => 'customer', amount => 'amount') > 0 AS attached
+    FROM unnest('{host.a,host.b,host.d,of_superuser}'::text[]) AS t;
+SELECT affiliate_attach_refunds('host.e', payments => 'of_superuser', payment_key => 'payment', refund_key => 'id', amount => 'amount');
+SET session_replication_role = replica;
+SET ROLE regress_host;
+\set VERBOSITY sqlstate
+SET client_min_messages = error;
+DROP TABLE host.a;
+DROP TYPE host.row CASCADE;
+DROP OWNED BY CURRENT_USER CASCADE;
+RESET client_min_messages;
+\set VERBOSITY verbose
+RESET ROLE;
+RESET session_replication_role;
+SELECT table_name, payments, affiliate.living_table(table_oid, table_oid, table_name) IS NOT NULL AS lives FROM affiliate.binding WHERE table_name ~ '^host' OR table_name ~ 'superuser' ORDER BY table_name;
+SELECT table_name, refunds FROM affiliate.refunds_binding ORDER BY table_name;
+DROP ROLE regress_host;
+
+-- Where event triggers are switched off, affiliate_maintain() finds it; health says it at once.
+ALTER EVENT TRIGGER affiliate_forget_dropped_tables DISABLE;
+DROP TABLE of_superuser;
+ALTER EVENT TRIGGER affiliate_forget_dropped_tables ENABLE ALWAYS;
+SELECT payments IS NULL AS forgotten FROM affiliate.binding WHERE table_name = 'public.of_superuser';
+SELECT * FROM health WHERE table_name = 'public.of_superuser';
+SELECT affiliate_maintain() >= 0 AS maintained;
+SELECT payments IS NULL AS forgotten FROM affiliate.binding WHERE table_name = 'public.of_superuser';
+SELECT * FROM health WHERE table_name = 'public.of_superuser';

@@ -164,7 +164,7 @@ CREATE TABLE affiliate.mine ();
 ALTER EXTENSION affiliate ADD TABLE forged;
 \set VERBOSITY verbose
 RESET ROLE;
--- even with the function at hand: the firing table must be a bound one
+-- even with the function at hand: on a table that is not bound it posts nothing
 CREATE TRIGGER forge AFTER INSERT ON forged REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
 SET ROLE regress_stranger;
 INSERT INTO forged VALUES (1, 'carol', 1000000, '2024-02-01');

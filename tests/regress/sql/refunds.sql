@@ -168,9 +168,9 @@ SELECT key, currency, sum(amount) FROM ledger WHERE key LIKE '(c,%' GROUP BY key
 INSERT INTO order_refunds (id, shop, "order", amount, currency) VALUES (110, 'c', 10, 10, 'EUR'), (111, 'c', 11, 10, 'USD');
 INSERT INTO orders VALUES ('c', 10, 'bob', 100, 'USD'), ('c', 11, 'bob', 100, 'USD');
 SELECT key, reason, detail FROM waiting ORDER BY key;
-SELECT key, base, refunded, amount FROM ledger WHERE key IN ('(c,10)', '(c,11)');
+SELECT key, base, refunded, amount FROM ledger WHERE key IN ('(c,10)', '(c,11)') ORDER BY key, base DESC;
 DELETE FROM order_refunds WHERE id = 110;
-SELECT key, base, refunded, amount FROM ledger WHERE key IN ('(c,10)', '(c,11)');
+SELECT key, base, refunded, amount FROM ledger WHERE key IN ('(c,10)', '(c,11)') ORDER BY key, base DESC;
 
 -- Cents beside units, a table that was there before, and rows no trigger saw.
 CREATE TABLE invoices (id int PRIMARY KEY, customer text, amount numeric, currency text DEFAULT 'USD');

@@ -1,0 +1,94 @@
+//! Making the figures anew: after logical replication, or when sequences did not come along, the
+//! totals and marks don't go with the ledger.
+
+use pgrx::pg_sys;
+
+use super::fold::{
+    FOLD_LOCK, Folded, PATIENCE, PAYOUT_LOCK, Source, advisory_lock, fold_before, next_epoch,
+    require_read_committed, wait_for_writers,
+};
+use super::{raw_function, return_rows};
+use crate::ledger::binding::forget_everywhere;
+use crate::pg::error::Problem;
+use crate::pg::spi::{self, Connection, Sees};
+
+/// Sets the epoch ahead of every one that was ever stamped; whether it was behind. The caller
+/// holds the lock of the folds, so nobody else moves it.
+fn set_epoch_ahead(connection: &Connection) -> bool {
+    const AHEAD: &str = "
+        SELECT setval('affiliate.epoch', s.stamped)
+        FROM (SELECT greatest((SELECT max(c.epoch) FROM affiliate.commission c),
+                (SELECT max(r.epoch) FROM affiliate.referral r), (SELECT max(f.mark) FROM affiliate.fold f),
+                (SELECT max(k.epoch) FROM affiliate.payout_mark k)) AS stamped) s, affiliate.epoch e
+        WHERE e.last_value < s.stamped";
+    !connection.run_once(AHEAD, Sees::Now, &[]).is_empty()
+}
+
+/// Sets the sequences of numbered tables ahead where they are behind, and returns how many were.
+/// Such a table lets nobody insert meanwhile, whose number might be used already.
+fn set_numbers_ahead(connection: &Connection) -> i64 {
+    const SEQUENCES: &str = "
+        SELECT d.refobjid::regclass::text, quote_ident(a.attname), s.oid::regclass::text
+        FROM pg_class s
+            JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid
+                AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'i'
+            JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        WHERE s.relkind = 'S' AND s.relnamespace = 'affiliate'::regnamespace ORDER BY s.oid";
+    let sequences = connection.run(SEQUENCES, Sees::Now, &[]);
+    let name = |row, column| sequences.get::<String>(row, column).unwrap_or_default();
+    let mut count = 0;
+    for row in 0..sequences.len() {
+        let (table, column, sequence) = (name(row, 0), name(row, 1), name(row, 2));
+        let behind = format!(
+            "FROM {sequence} s, (SELECT max({column}) AS number FROM {table}) t
+             WHERE s.last_value - (NOT s.is_called)::int < t.number"
+        );
+        let is_behind = format!("SELECT 1 {behind}");
+        if connection.run_once(&is_behind, Sees::Now, &[]).is_empty() {
+            continue;
+        }
+        let lock = format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE");
+        connection.run_once(&lock, Sees::Now, &[]);
+        let set = format!("SELECT setval('{sequence}', t.number) {behind}");
+        count += i64::from(!connection.run_once(&set, Sees::Now, &[]).is_empty());
+    }
+    count
+}
+
+raw_function!(
+    affiliate_rebuild_figures_wrapper,
+    pg_finfo_affiliate_rebuild_figures_wrapper,
+    |fcinfo| {
+        require_read_committed("affiliate_rebuild_figures()");
+        // without a mark, a payout run reads an affiliate's entries from the first one on, and
+        // sets the mark again
+        const EMPTY: &[&str] = &[
+            "DELETE FROM affiliate.total",
+            "DELETE FROM affiliate.conversion",
+            "DELETE FROM affiliate.referred",
+            "DELETE FROM affiliate.fold",
+            "DELETE FROM affiliate.payout_mark",
+        ];
+        advisory_lock(PAYOUT_LOCK);
+        advisory_lock(FOLD_LOCK);
+        spi::connect(|connection| {
+            let mut sequences = i64::from(set_epoch_ahead(connection));
+            let next = next_epoch();
+            if !wait_for_writers() {
+                let seconds = PATIENCE.as_secs();
+                Problem::WritersOpen { seconds }.raise();
+            }
+            for statement in EMPTY {
+                connection.run(statement, Sees::Now, &[]);
+            }
+            let Folded { entries, referrals } = fold_before(next, Source::All);
+            sequences += set_numbers_ahead(connection);
+            // the apply worker of logical replication tells sessions nothing of terms it changes
+            forget_everywhere();
+            const ROW: &str = "SELECT $1, $2, $3";
+            let row = [entries.into(), referrals.into(), sequences.into()];
+            unsafe { return_rows(fcinfo, &connection.run(ROW, Sees::Now, &row)) };
+        });
+        pg_sys::Datum::null()
+    }
+);

@@ -46,13 +46,13 @@ $(SCRIPT): $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 	@mkdir -p $(@D)
 	cat $^ > $@
 
-clean: ## removes what was built, but not the tools of the tests
-	[ ! -d target ] || find target -mindepth 1 -maxdepth 1 ! -name tools -exec rm -rf {} +
+clean: ## removes what was built, but not the tools and the server of the tests
+	[ ! -d target ] || find target -mindepth 1 -maxdepth 1 ! -name tools ! -name assert -exec rm -rf {} +
 
 ##@ Testing
-.PHONY: test unit pgtest regress isolation integration bench
+.PHONY: test unit pgtest regress isolation integration test-assert bench
 # pgtest installs a test build of the extension; those after it install the release build.
-test: unit pgtest regress isolation integration ## all of the following but bench
+test: unit pgtest regress isolation integration ## all of the following but test-assert and bench
 
 unit: setup-test ## tests of the Rust code that need no server
 	@echo "== unit"
@@ -74,6 +74,9 @@ integration: setup-test install ## tests/*.rs, which start servers of their own
 	@echo "== integration"
 	$(if $(wildcard tests/*.rs),cargo test --test '*' --no-fail-fast $(TESTS),@echo "no tests/*.rs")
 
+test-assert: setup-assert $(SCRIPT) ## regress and isolation on a server with assertions, partly under Valgrind; 15 minutes
+	.ci/test-assert $(VERSION)
+
 bench: setup-bench install ## measures what it costs, for 20 minutes; ONLY=bulk,stats for parts
 	tests/bench/run
 
@@ -92,8 +95,8 @@ pgspot: setup-lint $(SCRIPT) ## privilege holes in the install script
 	target/tools/pgspot/bin/pgspot --proc-without-search-path \
 		'extschema.affiliate_run_payouts(through date,program text)' $(SCRIPT)
 
-.PHONY: setup-demo setup-package setup-test setup-lint setup-bench help
-setup-demo setup-package setup-test setup-lint setup-bench:
+.PHONY: setup-demo setup-package setup-test setup-assert setup-lint setup-bench help
+setup-demo setup-package setup-test setup-assert setup-lint setup-bench:
 	@.ci/setup $(@:setup-%=%)
 
 help: ## this list

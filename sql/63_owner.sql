@@ -43,7 +43,11 @@ AS $$
         FROM owner o, member m JOIN pg_proc p ON p.oid = m.objid
         WHERE m.classid = 'pg_proc'::regclass AND p.pronamespace = 'affiliate'::regnamespace
             AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-            AND NOT has_function_privilege(o.oid, p.oid, 'EXECUTE'))
+            AND NOT has_function_privilege(o.oid, p.oid, 'EXECUTE')
+        UNION ALL
+        SELECT 'EXECUTE WITH GRANT OPTION', f::text
+        FROM owner o, unnest('{affiliate.post_payments(),affiliate.post_refunds(),affiliate.refuse_truncate()}'::regprocedure[]) f
+        WHERE NOT has_function_privilege(o.oid, f, 'EXECUTE WITH GRANT OPTION'))
     SELECT format('%s, the owner of the ledger, lacks %s on %s', o.rolname, l.privilege, l.object)
     FROM owner o, lacks l
     UNION ALL

@@ -4,6 +4,7 @@
 
 use pgrx::prelude::*;
 
+use super::ownership::let_owners_add_partitions;
 use super::required;
 use crate::pg::error::Problem;
 use crate::pg::spi::{self, Connection, Sees};
@@ -30,7 +31,7 @@ const TO_HAND_OVER: &str = "
     WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
         AND e.extname = 'affiliate' AND p.prosecdef AND p.proowner <> $1";
 
-/// What the functions that were handed over call. Trigger functions are called by the server.
+/// What the functions that were handed over call.
 const TO_GRANT: &str = "
     SELECT format('EXECUTE ON ROUTINE %s', p.oid::regprocedure)
     FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid
@@ -39,6 +40,11 @@ const TO_GRANT: &str = "
         AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
     UNION ALL
     SELECT 'USAGE ON SCHEMA affiliate'";
+
+/// What it passes on to whoever attaches tables.
+const TO_PASS_ON: &str = "
+    SELECT format('EXECUTE ON FUNCTION %s', f)
+    FROM unnest('{affiliate.post_payments(),affiliate.post_refunds(),affiliate.refuse_truncate()}'::regprocedure[]) f";
 
 #[pg_extern(sql = false)]
 fn affiliate_set_owner(role: Option<pg_sys::Oid>) -> i64 {
@@ -61,10 +67,15 @@ fn hand_over(connection: &Connection, role: pg_sys::Oid) -> i64 {
     let former = former_owner(connection);
 
     // whoever owns the ledger has its rights all the time: ALTER TABLE has event triggers
-    let rights = texts(connection, TO_GRANT, role);
+    let rights = |sql| texts(connection, sql, role);
     if !installed_extension {
-        for right in &rights {
-            run(format!("GRANT {right} TO {}", quote_ident(&name)));
+        for (rights, option) in [
+            (rights(TO_GRANT), ""),
+            (rights(TO_PASS_ON), "WITH GRANT OPTION"),
+        ] {
+            for right in rights {
+                run(format!("GRANT {right} TO {} {option}", quote_ident(&name)));
+            }
         }
     }
     let objects = texts(connection, TO_HAND_OVER, role);
@@ -72,10 +83,15 @@ fn hand_over(connection: &Connection, role: pg_sys::Oid) -> i64 {
         run(format!("ALTER {object} OWNER TO {}", quote_ident(&name)));
     }
     if let Some(former) = former.filter(|former| *former != name) {
-        for right in &rights {
-            run(format!("REVOKE {right} FROM {}", quote_ident(&former)));
+        for right in rights(TO_GRANT).into_iter().chain(rights(TO_PASS_ON)) {
+            // what it has passed on goes along, and is given anew
+            run(format!(
+                "REVOKE {right} FROM {} CASCADE",
+                quote_ident(&former)
+            ));
         }
     }
+    let_owners_add_partitions();
 
     if installed_extension {
         connection.run("DELETE FROM affiliate.ledger_owner", Sees::Now, &[]);

@@ -53,57 +53,70 @@ pub fn role_name(role: pg_sys::Oid) -> String {
 }
 
 /// Runs `body`, which makes triggers, as the caller, with the right to call our trigger
-/// functions, which CREATE TRIGGER asks for. Nobody may keep it, since he could put our triggers
-/// on tables of his own; it is given and taken back within the transaction, so nobody else
-/// ever sees it, and `body` runs nothing that the caller could have written.
+/// functions, which CREATE TRIGGER asks for. It is given and taken back within the transaction,
+/// so nobody else ever sees it, and `body` runs nothing that the caller could have written.
 pub fn lending_triggers<T>(body: impl FnOnce() -> T) -> T {
     const TRIGGERS: &str = "
-        SELECT p.oid::regprocedure::text, p.proowner
+        SELECT p.oid::regprocedure::text
         FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
             AND e.extname = 'affiliate' AND p.prorettype = 'trigger'::regtype
             AND p.proname IN ('post_payments', 'post_refunds', 'refuse_truncate')
             AND NOT has_function_privilege(p.oid, 'EXECUTE')
         ORDER BY p.oid";
-    let lent: Vec<(String, pg_sys::Oid)> = spi::connect(|connection| {
+    let lent: Vec<String> = spi::connect(|connection| {
         let rows = connection.run(TRIGGERS, Sees::Now, &[]);
-        (0..rows.len())
-            .filter_map(|row| Some((rows.get(row, 0)?, rows.get(row, 1)?)))
-            .collect()
+        (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
     });
-    if lent.is_empty() {
-        return body();
-    }
     // two at once would change the same rows of the catalog
-    advisory_lock(LEND_LOCK);
+    if !lent.is_empty() {
+        advisory_lock(LEND_LOCK);
+    }
     let caller = role_name(unsafe { pg_sys::GetUserId() });
     let change = |verb: &str, direction: &str| {
-        for (function, owner) in &lent {
-            let sql = format!("{verb} EXECUTE ON FUNCTION {function} {direction} {caller}");
-            unsafe {
-                as_role(*owner, || {
-                    spi::connect(|connection| connection.run_once(&sql, Sees::Now, &[]));
-                });
-            }
+        for function in &lent {
+            change_right(&format!(
+                "{verb} EXECUTE ON FUNCTION {function} {direction} {caller}"
+            ));
         }
     };
     change("GRANT", "TO");
     let result = body();
     change("REVOKE", "FROM");
+    let_owners_add_partitions();
     result
 }
 
-/// Runs `body` as a role. If it fails, the abort puts the caller back.
-///
-/// # Safety
-/// `body` must run nothing but SQL of our own that calls nobody's code.
-unsafe fn as_role(role: pg_sys::Oid, body: impl FnOnce()) {
-    unsafe {
-        let (mut before, mut context) = (pg_sys::InvalidOid, 0);
-        pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
-        let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32;
-        pg_sys::SetUserIdAndSecContext(role, context | local);
-        body();
-        pg_sys::SetUserIdAndSecContext(before, context);
+/// A partition that is made or attached gets the triggers of its table, for which PostgreSQL asks
+/// whoever does so for EXECUTE. So the owners of attached partitioned tables have it for good: the
+/// functions refuse tables that are not bound, and triggers of other kinds than ours.
+pub fn let_owners_add_partitions() {
+    const LACKING: &str = "
+        SELECT DISTINCT b.function::text, quote_ident(r.rolname)
+        FROM (SELECT b.payments, 'affiliate.post_payments()'::regprocedure FROM affiliate.binding b
+                WHERE b.detached_at IS NULL
+            UNION ALL
+            SELECT b.refunds, 'affiliate.post_refunds()'::regprocedure FROM affiliate.refunds_binding b
+                WHERE b.detached_at IS NULL) b (bound, function)
+            JOIN pg_class c ON c.oid = b.bound AND c.relkind = 'p' JOIN pg_roles r ON r.oid = c.relowner
+        WHERE NOT has_function_privilege(r.oid, b.function, 'EXECUTE') ORDER BY 1, 2";
+    let lacking: Vec<(String, String)> = as_owner(|| {
+        spi::connect(|connection| {
+            let rows = connection.run(LACKING, Sees::Now, &[]);
+            (0..rows.len())
+                .filter_map(|row| Some((rows.get(row, 0)?, rows.get(row, 1)?)))
+                .collect()
+        })
+    });
+    if !lacking.is_empty() {
+        advisory_lock(LEND_LOCK);
     }
+    for (function, owner) in lacking {
+        change_right(&format!("GRANT EXECUTE ON FUNCTION {function} TO {owner}"));
+    }
+}
+
+/// Grants or revokes as the owner of the ledger, who may pass on the right to our triggers.
+fn change_right(sql: &str) {
+    as_owner(|| spi::connect(|connection| connection.run_once(sql, Sees::Now, &[]).len()));
 }

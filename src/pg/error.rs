@@ -141,6 +141,10 @@ pub enum Problem {
     WritersOpen {
         seconds: u64,
     },
+    UnusableTrigger {
+        trigger: String,
+        table: String,
+    },
     TruncateRefused {
         table: String,
     },
@@ -478,6 +482,14 @@ impl Problem {
                 "function was not called by a trigger".to_owned(),
                 String::new(),
                 "affiliate_attach_payments() makes the triggers that call it.",
+            ),
+            Self::UnusableTrigger { trigger, table } => report(
+                Code::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                "trigger is of a kind that can't post".to_owned(),
+                format!(
+                    "The trigger {trigger} of {table} fires at another time or without the changed rows."
+                ),
+                "Drop it: attaching a table makes all the triggers it needs.",
             ),
             Self::TruncateRefused { table } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

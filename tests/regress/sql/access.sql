@@ -43,10 +43,10 @@ INSERT INTO parts VALUES (1, 'bob', 10);
 INSERT INTO shared VALUES (1, 'bob', 10);
 SELECT binding_id, payment_key, amount FROM affiliate.commission ORDER BY binding_id, seq;
 SELECT sum(violations) AS violations FROM affiliate_verify();
--- nobody keeps the right to put our triggers on tables
+-- nobody keeps the right to put our triggers on tables, but for that of payments the owner of a partitioned one, who adds partitions
 SELECT p.proname, has_function_privilege(p.oid, 'EXECUTE') AS may, p.proacl::text ~ 'regress' AS is_left
 FROM pg_proc p WHERE p.pronamespace = 'affiliate'::regnamespace AND p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) ORDER BY 1;
-CREATE TRIGGER forged AFTER INSERT ON mine REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
+CREATE TRIGGER forged AFTER INSERT ON mine REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_refunds();
 BEGIN;
 SAVEPOINT s;
 CREATE TABLE again (id int PRIMARY KEY, customer text, amount numeric);
@@ -58,7 +58,7 @@ SELECT affiliate_attach_payments('again', customer => 'customer', amount => 'amo
 ROLLBACK TO s;
 CREATE TABLE again (id int PRIMARY KEY, customer text, amount numeric);
 SELECT affiliate_attach_payments('again', customer => 'customer', amount => 'amount') AS binding;
-CREATE TRIGGER forged AFTER INSERT ON mine REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
+CREATE TRIGGER forged AFTER INSERT ON mine REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_refunds();
 ROLLBACK;
 -- tables of others are not his: neither to attach nor to detach, nor is what is gone
 SELECT affiliate_attach_payments('foreign_table', customer => 'customer', amount => 'amount');

@@ -16,6 +16,7 @@ use crate::domain::settlement::{Account, Posting};
 use crate::pg::memory::Context;
 use crate::pg::numeric::Numeric;
 use crate::pg::raw;
+use crate::pg::rights::as_owner;
 use crate::pg::slot::Slot;
 use crate::pg::text::Text;
 use crate::pg::zone;
@@ -47,6 +48,8 @@ pub struct Writer {
     /// Asks for entries that are there already, instead of taking back.
     reader: Option<Reader>,
     further: Option<Further>,
+    /// An entry is checked or indexed by code that somebody has added to the ledger.
+    runs_code: bool,
     /// The entries of a batch, and slots for at least as many.
     entries: Vec<Entry>,
     slots: Vec<Slot>,
@@ -135,6 +138,8 @@ impl Writer {
                 (ledger, executor, target, (*context).ecxt_per_tuple_memory)
             });
             let epoch = epoch::current();
+            let further = Further::of(ledger, executor, target);
+            let runs_code = further.is_some() || has_expressions(target);
             let takes_back = duplicates == Duplicates::TakeBack;
             let asks_first = takes_back && is_decoded(ledger);
             Self {
@@ -144,7 +149,8 @@ impl Writer {
                 target,
                 takes_back: takes_back && !asks_first,
                 reader: asks_first.then(Reader::open),
-                further: Further::of(ledger, executor, target),
+                further,
+                runs_code,
                 entries: Vec::new(),
                 slots: Vec::new(),
                 memory: Context::of_server(memory),
@@ -176,6 +182,15 @@ impl Writer {
         if self.entries.is_empty() {
             return;
         }
+        if self.runs_code {
+            // it belongs to the owner of the ledger, and must not run as whoever pays
+            as_owner(|| self.write());
+        } else {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
         unsafe {
             self.fill_slots();
             let (ledger, executor, target) = (self.ledger, self.executor, self.target);
@@ -299,6 +314,19 @@ unsafe fn is_decoded(table: pg_sys::Relation) -> bool {
     unsafe {
         pg_sys::wal_level >= pg_sys::WalLevel::WAL_LEVEL_LOGICAL as i32
             && (*(*table).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_PERMANENT as i8
+    }
+}
+
+/// Whether a table has constraints or indexes that evaluate expressions.
+unsafe fn has_expressions(target: *mut pg_sys::ResultRelInfo) -> bool {
+    unsafe {
+        let constraints = (*(*(*target).ri_RelationDesc).rd_att).constr;
+        let checks = !constraints.is_null() && (*constraints).num_check > 0;
+        checks
+            || (0..(*target).ri_NumIndices as usize).any(|n| {
+                let index = *(*target).ri_IndexRelationInfo.add(n);
+                !(*index).ii_Expressions.is_null() || !(*index).ii_Predicate.is_null()
+            })
     }
 }
 

@@ -35,7 +35,9 @@ INSERT INTO payments VALUES (3, 'bob', 30);
 INSERT INTO payments SELECT n, 'bob', n FROM generate_series(4, 1300) n;
 UPDATE payments SET amount = 31 WHERE id = 3;
 INSERT INTO payments VALUES (1, 'bob', 11) ON CONFLICT (id) DO UPDATE SET amount = excluded.amount;
+\set VERBOSITY sqlstate
 INSERT INTO payments VALUES (1301, 'bob', 4000);
+\set VERBOSITY verbose
 RESET ROLE;
 SELECT payment_key, seq, amount, plain, constant, length(long), number, tax, cents, length(words), by_whom = current_user AS by_owner
 FROM affiliate.commission WHERE payment_key IN ('1', '2', '3', '4', '1300') ORDER BY payment_key, seq;

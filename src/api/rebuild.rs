@@ -1,7 +1,7 @@
 //! Making the figures anew: after logical replication, or when sequences did not come along, the
 //! totals and marks don't go with the ledger.
 
-use pgrx::pg_sys;
+use pgrx::prelude::*;
 
 use super::fold::{
     FOLD_LOCK, Folded, PATIENCE, PAYOUT_LOCK, Source, advisory_lock, fold_before, next_epoch,
@@ -12,16 +12,54 @@ use crate::ledger::binding::forget_everywhere;
 use crate::pg::error::Problem;
 use crate::pg::spi::{self, Connection, Sees};
 
-/// Sets the epoch ahead of every one that was ever stamped; whether it was behind. The caller
-/// holds the lock of the folds, so nobody else moves it.
-fn set_epoch_ahead(connection: &Connection) -> bool {
-    const AHEAD: &str = "
-        SELECT setval('affiliate.epoch', s.stamped)
+/// The epoch that is above every one that a row has, and above the marks, if the sequence is not
+/// there: rows of the current epoch would be taken for folded ones.
+fn epoch_to_reach(connection: &Connection) -> Option<i32> {
+    const NEEDED: &str = "
+        SELECT s.epoch
         FROM (SELECT greatest((SELECT max(c.epoch) FROM affiliate.commission c),
-                (SELECT max(r.epoch) FROM affiliate.referral r), (SELECT max(f.mark) FROM affiliate.fold f),
-                (SELECT max(k.epoch) FROM affiliate.payout_mark k)) AS stamped) s, affiliate.epoch e
-        WHERE e.last_value < s.stamped";
-    !connection.run_once(AHEAD, Sees::Now, &[]).is_empty()
+                (SELECT max(r.epoch) FROM affiliate.referral r), (SELECT max(f.mark) + 1 FROM affiliate.fold f),
+                (SELECT max(k.epoch) + 1 FROM affiliate.payout_mark k)) AS epoch) s, affiliate.epoch e
+        WHERE e.last_value < s.epoch";
+    connection.run_once(NEEDED, Sees::Now, &[]).get(0, 0)
+}
+
+/// Sets the epoch ahead, as a part of the transaction: were it to stay ahead when the figures are
+/// not made after all, folds would not refuse any more. Nobody may write meanwhile, who would
+/// see the sequence as it was.
+fn set_epoch_ahead(connection: &Connection) {
+    lock_out_writers(connection);
+    if let Some(epoch) = epoch_to_reach(connection) {
+        let sql = format!(
+            "ALTER SEQUENCE affiliate.epoch RESTART WITH {}",
+            i64::from(epoch) + 1
+        );
+        connection.run_once(&sql, Sees::Now, &[]);
+    }
+}
+
+fn lock_out_writers(connection: &Connection) {
+    const LOCK: &str = "LOCK TABLE affiliate.referral, affiliate.commission IN SHARE MODE";
+    const TIMEOUT: &str = "SELECT set_config('lock_timeout', $1, true)";
+    const BEFORE: &str = "SELECT current_setting('lock_timeout')";
+    let set = |timeout: String| {
+        connection.run(TIMEOUT, Sees::Now, &[timeout.into()]);
+    };
+    let before: Option<String> = connection.run(BEFORE, Sees::Now, &[]).value();
+    set(format!("{}s", PATIENCE.as_secs()));
+    PgTryBuilder::new(|| {
+        connection.run_once(LOCK, Sees::Now, &[]);
+    })
+    .catch_when(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, |_| {
+        writers_are_open()
+    })
+    .execute();
+    set(before.unwrap_or_default());
+}
+
+fn writers_are_open() -> ! {
+    let seconds = PATIENCE.as_secs();
+    Problem::WritersOpen { seconds }.raise()
 }
 
 /// Sets the sequences of numbered tables ahead where they are behind, and returns how many were.
@@ -72,17 +110,19 @@ raw_function!(
         advisory_lock(PAYOUT_LOCK);
         advisory_lock(FOLD_LOCK);
         spi::connect(|connection| {
-            let mut sequences = i64::from(set_epoch_ahead(connection));
+            let is_behind = epoch_to_reach(connection).is_some();
+            if is_behind {
+                set_epoch_ahead(connection);
+            }
             let next = next_epoch();
-            if !wait_for_writers() {
-                let seconds = PATIENCE.as_secs();
-                Problem::WritersOpen { seconds }.raise();
+            if !is_behind && !wait_for_writers() {
+                writers_are_open();
             }
             for statement in EMPTY {
                 connection.run(statement, Sees::Now, &[]);
             }
             let Folded { entries, referrals } = fold_before(next, Source::All);
-            sequences += set_numbers_ahead(connection);
+            let sequences = i64::from(is_behind) + set_numbers_ahead(connection);
             // the apply worker of logical replication tells sessions nothing of terms it changes
             forget_everywhere();
             const ROW: &str = "SELECT $1, $2, $3";

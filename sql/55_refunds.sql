@@ -122,20 +122,8 @@ COMMENT ON TRIGGER terms_changed ON affiliate.refunds_binding IS 'Makes every se
 
 -- A number without a table must not get into a dump, and the next table may be given it.
 CREATE FUNCTION affiliate.forget_dropped_tables() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    dropped CONSTANT oid[] := ARRAY(SELECT d.objid FROM pg_event_trigger_dropped_objects() d
-        WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0);
-BEGIN
-    -- an update makes every session read bindings again, even one of no row
-    IF EXISTS (SELECT FROM affiliate.binding b WHERE b.payments = ANY (dropped)) THEN
-        UPDATE affiliate.binding b SET payments = NULL WHERE b.payments = ANY (dropped);
-    END IF;
-    IF EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.refunds = ANY (dropped)) THEN
-        UPDATE affiliate.refunds_binding f SET refunds = NULL WHERE f.refunds = ANY (dropped);
-    END IF;
-END
-$$;
+LANGUAGE c SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'forget_dropped_tables';
 COMMENT ON FUNCTION affiliate.forget_dropped_tables() IS 'Lets bindings of a table that is dropped keep its name and not its number';
 -- on every command: CASCADE may drop a table along with its type, or with what its partitions are told apart by
 CREATE EVENT TRIGGER affiliate_forget_dropped_tables ON sql_drop

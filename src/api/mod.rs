@@ -5,6 +5,7 @@ pub mod affiliates;
 pub mod alter;
 pub mod attach;
 pub mod compare;
+pub mod dropped;
 pub mod explain;
 pub mod figures;
 pub mod fold;

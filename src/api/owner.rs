@@ -29,7 +29,8 @@ const TO_HAND_OVER: &str = "
     SELECT format('ROUTINE %s', p.oid::regprocedure)
     FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid
     WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-        AND e.extname = 'affiliate' AND p.prosecdef AND p.proowner <> $1";
+        AND e.extname = 'affiliate' AND p.prosecdef AND p.proowner <> $1
+        AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)";
 
 /// What the functions that were handed over call.
 const TO_GRANT: &str = "

@@ -28,6 +28,10 @@ UNION ALL
 SELECT 'SECURITY DEFINER without a pinned search_path', p.oid::regprocedure::text
 FROM functions p WHERE p.prosecdef AND coalesce(NOT 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig), true)
 UNION ALL
+-- whoever owns it could replace it by what runs as whoever fires it, a superuser's DROP included
+SELECT 'a trigger function with its owner''s rights', p.oid::regprocedure::text
+FROM functions p WHERE p.prosecdef AND p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype)
+UNION ALL
 SELECT 'a procedure that can''t commit', p.oid::regprocedure::text
 FROM functions p WHERE p.prokind = 'p' AND (p.prosecdef OR p.proconfig IS NOT NULL)
 UNION ALL
@@ -103,6 +107,8 @@ ALTER EXTENSION affiliate ADD FUNCTION public.affiliate_bad(int);
 ALTER EXTENSION affiliate ADD FUNCTION public.affiliate_bad(bigint);
 CREATE PROCEDURE affiliate.bad() LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
 ALTER EXTENSION affiliate ADD PROCEDURE affiliate.bad();
+CREATE FUNCTION affiliate.bad_trigger() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'BEGIN END';
+ALTER EXTENSION affiliate ADD FUNCTION affiliate.bad_trigger();
 CREATE TABLE affiliate.bad (amount float8, number bigserial);
 ALTER EXTENSION affiliate ADD TABLE affiliate.bad;
 CREATE INDEX ON affiliate.bad (amount);

@@ -176,6 +176,12 @@ REVOKE EXECUTE ON FUNCTION affiliate.key_types FROM regress_ledger;
 ALTER FUNCTION affiliate_maintain() OWNER TO postgres;
 ALTER TABLE affiliate.refund OWNER TO regress_app;
 SELECT problem FROM affiliate.binding_health WHERE problem IS NOT NULL ORDER BY problem COLLATE "C";
+-- tables of others are altered and dropped all the same
+CREATE TABLE of_others (id int);
+ALTER TABLE of_others ALTER id TYPE bigint;
+\set VERBOSITY terse
+DROP TABLE of_others;
+\set VERBOSITY verbose
 -- handing over once more gives what goes with ownership; what was taken from the owner stays taken
 SELECT affiliate_set_owner('regress_ledger') AS handed_over;
 SELECT problem FROM affiliate.binding_health WHERE problem IS NOT NULL ORDER BY problem COLLATE "C";

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::binding::Binding;
 use super::host::ROWS_PER_BATCH;
-use super::settle::Settler;
+use super::settle::{Options, Settler};
 use super::spelling;
 use crate::pg::rights::as_owner;
 use crate::pg::spi::{self, Sees};
@@ -55,8 +55,10 @@ fn respell(binding: &Rc<Binding>) {
             for (from, to) in keys.into_iter().zip(now) {
                 // what is no value of the new type belongs to no row any more
                 if let Some(to) = to.filter(|to| *to != from) {
-                    let (from, to) = (binding.key_text(from), binding.key_text(to));
-                    settler.follow_spelling(&from, &to);
+                    let text = |key: &[String]| binding.key_text(key.to_vec());
+                    if settler.follow_spelling(&text(&from), &text(&to)) {
+                        settler.settle(&to, Options::default());
+                    }
                 }
             }
             pgrx::check_for_interrupts!();

@@ -208,33 +208,40 @@ impl Settler {
     }
 
     /// Takes what is known of a payment under one spelling of its key along to the one that its
-    /// row has.
-    pub fn follow_spelling(&mut self, from: &str, to: &str) {
+    /// row has. Returns whether there are entries of other terms, so that the payment is to be
+    /// settled under them.
+    pub fn follow_spelling(&mut self, from: &str, to: &str) -> bool {
         if self.binding.has_recorded_refunds {
             refunds::move_recorded(self.binding.id, &[(from.to_owned(), to.to_owned())]);
         }
         refunds::respell(&self.binding, from, to);
         quarantine::respell(&self.binding, from, to);
-        let before = self.entries(from);
+        let (before, there) = (self.entries(from), self.entries(to));
         let Some(terms) = before.terms else {
-            return;
+            return false;
         };
-        let is_known = self.entries(to).last_seq > 0;
         let Ok(reversals) = settlement::reversals(&before.standings) else {
-            return;
+            return false;
         };
         let mut writer = Writer::open(Duplicates::Fail);
         for (n, posting) in reversals.iter().enumerate() {
             let seq = before.last_seq + 1 + n as i32;
             writer.add(self.binding.id, from, seq, terms, posting);
         }
-        if !is_known {
-            let postings = settlement::restored(&before.standings, before.refunded);
-            for (n, posting) in postings.iter().enumerate() {
-                writer.add(self.binding.id, to, 1 + n as i32, terms, posting);
+        // it may have had this spelling before
+        let is_new = there.last_seq == 0;
+        let has_these_terms = there.terms == Some(terms) && !there.come_to_something();
+        if is_new || has_these_terms {
+            let mut seq = there.last_seq;
+            for posting in settlement::restored(&before.standings, before.refunded) {
+                if is_new || !posting.amount.is_zero() || !posting.base.is_zero() {
+                    seq += 1;
+                    writer.add(self.binding.id, to, seq, terms, &posting);
+                }
             }
         }
         writer.close();
+        !is_new && !has_these_terms
     }
 
     /// Freezes the terms of a payment under the key that it has moved to, if it earns nothing

@@ -143,6 +143,20 @@ INSERT INTO scaled VALUES (2, 'bob', 10);
 SELECT key, commission FROM ledger WHERE payments = 'scaled'::regclass AND commission <> 0 ORDER BY key COLLATE "C";
 SELECT * FROM problems;
 
+-- A spelling that the payment had before, and has again.
+CREATE TABLE again (id numeric PRIMARY KEY, customer text, amount numeric, paid_at timestamptz DEFAULT '2024-02-01');
+SELECT affiliate_set_program('default', rate => 0.3) IS NOT NULL AS changed;
+SELECT affiliate_attach_payments('again', customer => 'customer', amount => 'amount', paid_at => 'paid_at', on_delete => 'keep') > 0 AS bound;
+INSERT INTO again VALUES (1.5000, 'bob', 100), (2.5000, 'bob', 100);
+UPDATE again SET id = trim_scale(id);
+DELETE FROM again WHERE id = 2.5;
+SELECT affiliate_set_program('default', rate => 0.5) IS NOT NULL AS changed;
+ALTER TABLE again ALTER COLUMN id TYPE numeric(12,4);
+SELECT key, commission FROM ledger WHERE payments = 'again'::regclass ORDER BY key;
+SELECT * FROM affiliate_reconcile();
+UPDATE again SET amount = 200;
+SELECT key, commission FROM ledger WHERE payments = 'again'::regclass ORDER BY key;
+
 -- Composite keys, of columns of each kind.
 CREATE TABLE composite (tenant bigint, ref numeric, customer text, amount numeric, paid_at timestamptz DEFAULT '2024-02-01', PRIMARY KEY (tenant, ref));
 SELECT affiliate_attach_payments('composite', customer => 'customer', amount => 'amount', paid_at => 'paid_at') > 0 AS bound;

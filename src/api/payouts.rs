@@ -24,27 +24,8 @@ raw_function!(
         let (program, through) =
             unsafe { (argument::<String>(fcinfo, 0), argument::<Date>(fcinfo, 1)) };
         spi::connect(|connection| {
-            if let Some(program) = &program {
-                require_program(connection, program);
-            }
-            const PROGRAMS: &str = "
-            SELECT p.name, coalesce($2, (date_trunc('month', d.today) - interval '1 day')::date),
-                d.today::text, d.today::date
-            FROM affiliate.program p, LATERAL (SELECT (now() AT TIME ZONE p.time_zone)::date AS today) d
-            WHERE $1 IS NULL OR p.name = $1 ORDER BY p.name";
-            let args = [program.into(), through.into()];
-            let rows = connection.run(PROGRAMS, Sees::Caller, &args);
-            for row in 0..rows.len() {
-                let (day, today) = (rows.get::<Date>(row, 1), rows.get::<Date>(row, 3));
-                if day > today {
-                    let through = day.map(|day| day.to_string()).unwrap_or_default();
-                    Problem::ThroughFuture {
-                        through,
-                        today: rows.get(row, 2).unwrap_or_default(),
-                    }
-                    .raise();
-                }
-            }
+            let args = [program.clone().into(), through.into()];
+            refuse_days_to_come(connection, program, through);
             const RESULT: &str = "
             SELECT p.name, coalesce($2, (date_trunc('month', now() AT TIME ZONE p.time_zone) - interval '1 day')::date)
             FROM affiliate.program p WHERE $1 IS NULL OR p.name = $1 ORDER BY p.name";
@@ -53,6 +34,22 @@ raw_function!(
         pg_sys::Datum::null()
     }
 );
+
+/// Refuses a day that is yet to come in the zone of a programme, or of any of them.
+fn refuse_days_to_come(connection: &Connection, program: Option<String>, through: Option<Date>) {
+    if let Some(program) = &program {
+        require_program(connection, program);
+    }
+    const TO_COME: &str = "
+        SELECT $2::text, d.today::text
+        FROM affiliate.program p, LATERAL (SELECT (now() AT TIME ZONE p.time_zone)::date AS today) d
+        WHERE ($1 IS NULL OR p.name = $1) AND $2 > d.today ORDER BY p.name LIMIT 1";
+    let args = [program.into(), through.into()];
+    let rows = connection.run(TO_COME, Sees::Caller, &args);
+    if let (Some(through), Some(today)) = (rows.get(0, 0), rows.get(0, 1)) {
+        Problem::ThroughFuture { through, today }.raise();
+    }
+}
 
 /// Makes the payouts of the next affiliates. Batches of runs at once take turns; each reads
 /// what the one before has linked.
@@ -63,7 +60,8 @@ fn payout_batch(
     after_affiliate: Option<i32>,
 ) -> Option<i32> {
     let program = required_text("program", program);
-    let through = required("through", through).to_pg_epoch_days();
+    let day = required("through", through);
+    let through = day.to_pg_epoch_days();
     let after = required("after_affiliate", after_affiliate);
     require_read_committed("a payout run");
     advisory_lock(PAYOUT_LOCK);
@@ -76,6 +74,8 @@ fn payout_batch(
             SELECT a.id FROM affiliate.affiliate a WHERE a.program = $1 AND a.id > $2 ORDER BY a.id LIMIT $3) n";
     const ENDED: &str = "UPDATE affiliate.payout_run r SET ended_at = now() WHERE r.program = $1";
     spi::connect(|connection| {
+        // an operator may call it without the run that asks first
+        refuse_days_to_come(connection, Some(program.clone()), Some(day));
         if after == 0 {
             let run = [program.as_str().into(), date(through)];
             connection.run(STARTED, Sees::Now, &run);

@@ -14,7 +14,7 @@ use pgrx::{PgTupleDesc, pg_sys};
 use crate::pg::error::Problem;
 use crate::pg::memory::Context;
 use crate::pg::names::type_name;
-use crate::pg::rights::as_table_owner;
+use crate::pg::rights::{as_table_owner_parsing, with_same_settings};
 use crate::pg::subtransaction::in_subtransaction;
 use crate::pg::text::is_of_server;
 
@@ -30,6 +30,9 @@ struct Compiled {
     expression: *mut pg_sys::ExprState,
     econtext: *mut pg_sys::ExprContext,
     can_fail: bool,
+    /// It makes texts of values, or values of texts, which immutable functions too do as the
+    /// session's settings say (`bytea`, `interval`, floating point).
+    depends_on_settings: bool,
 }
 
 pub enum Outcome {
@@ -60,15 +63,13 @@ impl Condition {
         }
         let context = Context::of_session(c"affiliate condition");
         let compile = || context.with(|| compile(table, name, &sql, &columns));
-        let compiled = in_subtransaction(|| as_table_owner(table, compile));
+        let compiled = in_subtransaction(|| as_table_owner_parsing(table, compile));
         match compiled.and_then(|compiled| compiled) {
-            Ok((expression, econtext, can_fail)) => Self {
+            Ok(compiled) => Self {
                 attnums,
                 compiled: Some(Compiled {
                     context: Some(context),
-                    expression,
-                    econtext,
-                    can_fail,
+                    ..compiled
                 }),
                 broken: String::new(),
             },
@@ -92,10 +93,17 @@ impl Condition {
         let Some(compiled) = &self.compiled else {
             return Outcome::Failed(self.broken.clone());
         };
+        let evaluate = || {
+            if compiled.depends_on_settings {
+                with_same_settings(|| compiled.evaluate(slot))
+            } else {
+                compiled.evaluate(slot)
+            }
+        };
         let result = if compiled.can_fail {
-            in_subtransaction(|| compiled.evaluate(slot))
+            in_subtransaction(evaluate)
         } else {
-            Ok(compiled.evaluate(slot))
+            Ok(evaluate())
         };
         match result {
             Ok(true) => Outcome::True,
@@ -126,20 +134,21 @@ impl Compiled {
 }
 
 /// Parses, checks and prepares a condition in the current memory context.
-fn compile(
-    table: pg_sys::Oid,
-    name: &str,
-    sql: &str,
-    columns: &Reads,
-) -> Result<(*mut pg_sys::ExprState, *mut pg_sys::ExprContext, bool), String> {
+fn compile(table: pg_sys::Oid, name: &str, sql: &str, columns: &Reads) -> Result<Compiled, String> {
     // SAFETY: the nodes are those of the parser, over a table whose lock the caller holds.
     unsafe {
         let expression = parse(table, name, sql, columns)?;
         refuse_unsafe(expression)?;
         let expression = pg_sys::expression_planner(expression.cast());
-        let can_fail = pg_sys::contain_leaked_vars(expression.cast());
-        let state = pg_sys::ExecInitExpr(expression, std::ptr::null_mut());
-        Ok((state, pg_sys::CreateStandaloneExprContext(), can_fail))
+        let printed = CStr::from_ptr(pg_sys::nodeToString(expression.cast()));
+        let depends_on_settings = printed.to_string_lossy().contains("{COERCEVIAIO");
+        Ok(Compiled {
+            context: None,
+            can_fail: pg_sys::contain_leaked_vars(expression.cast()),
+            expression: pg_sys::ExecInitExpr(expression, std::ptr::null_mut()),
+            econtext: pg_sys::CreateStandaloneExprContext(),
+            depends_on_settings,
+        })
     }
 }
 
@@ -159,7 +168,8 @@ pub fn check(table: pg_sys::Oid, sql: &str) -> Reads {
     };
     // what the parser objects to is said as our own error, with a remedy
     let name = unsafe { CStr::from_ptr(pg_sys::get_rel_name(table)) }.to_string_lossy();
-    let parse = || as_table_owner(table, || unsafe { parse(table, &name, sql, &Vec::new()) });
+    let parse =
+        || as_table_owner_parsing(table, || unsafe { parse(table, &name, sql, &Vec::new()) });
     let parsed = in_subtransaction(parse).and_then(|parsed| parsed);
     let expression = parsed.unwrap_or_else(|why| refuse(why));
     let reads = reads(table, expression).unwrap_or_else(|why| refuse(why));

@@ -15,6 +15,16 @@ thread_local! {
     static HOST_RUNS: Cell<bool> = const { Cell::new(false) };
 }
 
+/// What names, and texts of keys and constants, stand for.
+const SAME_IN_EVERY_SESSION: &[(&CStr, &CStr)] = &[
+    (c"search_path", c"pg_catalog, pg_temp"),
+    (c"timezone", c"UTC"),
+    (c"datestyle", c"ISO, YMD"),
+    (c"intervalstyle", c"postgres"),
+    (c"extra_float_digits", c"1"),
+    (c"bytea_output", c"hex"),
+];
+
 /// Runs `body` as the owner of the ledger with the search path pinned. A payment's role has
 /// INSERT on its own table and nothing else. If `body` fails, the abort of the transaction
 /// puts role and settings back.
@@ -22,15 +32,7 @@ pub fn as_owner<T>(body: impl FnOnce() -> T) -> T {
     as_role(
         ledger_owner(),
         pg_sys::SECURITY_LOCAL_USERID_CHANGE,
-        &[
-            (c"search_path", c"pg_catalog, pg_temp"),
-            // texts of keys must not depend on the session
-            (c"timezone", c"UTC"),
-            (c"datestyle", c"ISO, YMD"),
-            (c"intervalstyle", c"postgres"),
-            (c"extra_float_digits", c"1"),
-            (c"bytea_output", c"hex"),
-        ],
+        SAME_IN_EVERY_SESSION,
         body,
     )
 }
@@ -76,6 +78,33 @@ pub fn as_table_owner_by_index<T>(table: pg_sys::Oid, body: impl FnOnce() -> T) 
         pin(c"jit", c"off");
         body()
     })
+}
+
+/// [`as_table_owner`] for parsing SQL that whoever attached the table has written: it must say the
+/// same in every session, whatever the session has set.
+pub fn as_table_owner_parsing<T>(table: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
+    as_table_owner(table, || {
+        pin(c"standard_conforming_strings", c"on");
+        pin(c"backslash_quote", c"on");
+        pin(c"transform_null_equals", c"off");
+        pin(c"array_nulls", c"on");
+        pin(c"xmloption", c"content");
+        with_same_settings(body)
+    })
+}
+
+/// Runs `body` with what names and texts stand for pinned.
+pub fn with_same_settings<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: the level ends below, or with the abort of the (sub)transaction if `body` unwinds
+    unsafe {
+        let nest_level = pg_sys::NewGUCNestLevel();
+        for (name, value) in SAME_IN_EVERY_SESSION {
+            pin(name, value);
+        }
+        let result = body();
+        pg_sys::AtEOXact_GUC(false, nest_level);
+        result
+    }
 }
 
 fn as_role<T>(

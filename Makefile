@@ -50,9 +50,9 @@ clean: ## removes what was built, but not the tools and the server of the tests
 	[ ! -d target ] || find target -mindepth 1 -maxdepth 1 ! -name tools ! -name assert -exec rm -rf {} +
 
 ##@ Testing
-.PHONY: test unit pgtest regress isolation integration test-assert bench
+.PHONY: test unit pgtest regress isolation integration attack test-assert bench
 # pgtest installs a test build of the extension; those after it install the release build.
-test: unit pgtest regress isolation integration ## all of the following but test-assert and bench
+test: unit pgtest regress isolation integration attack ## all of the following but test-assert and bench
 
 unit: setup-test ## tests of the Rust code that need no server
 	@echo "== unit"
@@ -72,7 +72,11 @@ isolation: setup-test install ## tests/isolation by pg_isolation_regress
 
 integration: setup-test install ## tests/*.rs, which start servers of their own
 	@echo "== integration"
-	$(if $(wildcard tests/*.rs),cargo test --test '*' --no-fail-fast $(TESTS),@echo "no tests/*.rs")
+	cargo test $(patsubst tests/%.rs,--test %,$(filter-out tests/attack.rs,$(wildcard tests/*.rs))) --no-fail-fast $(TESTS)
+
+attack: setup-test install ## tests/attack: owners of attached tables and others, against us
+	@echo "== attack"
+	cargo test --test attack $(TESTS)
 
 test-assert: setup-assert $(SCRIPT) ## regress and isolation on a server with assertions, partly under Valgrind; 15 minutes
 	.ci/test-assert $(VERSION)

@@ -204,7 +204,11 @@ impl World {
             return Verdict::Nothing;
         }
         let closed = self.affiliates[referral.affiliate].status == Status::Closed;
-        if closed && payment.terms.is_none() {
+        // Closing leaves alone what the payment has earned for this very customer.
+        let mut entries = payment.entries.iter().map(|index| &self.entries[*index]);
+        let is_new = payment.terms.is_none()
+            || !payment.entries.is_empty() && !entries.any(|entry| entry.customer == *customer);
+        if closed && is_new {
             return Verdict::Nothing;
         }
         if row.flaw.is_some() {

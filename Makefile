@@ -24,7 +24,7 @@ TESTS = --no-default-features --features "pg$(PG_MAJOR) pg_test"
 
 ##@ Using it
 .PHONY: demo install package
-demo: setup-demo install ## plays the affiliate programme on a throw-away server
+demo: setup-demo install ## plays the affiliate program on a throw-away server
 	@.ci/with-server .ci/demo
 
 install: build ## installs into the PostgreSQL of PG_CONFIG=/path/to/pg_config

@@ -1,4 +1,4 @@
--- The affiliate programme of a software company, from the first link to a paid affiliate.
+-- The affiliate program of a software company, from the first link to a paid affiliate.
 -- `make demo` plays this file on a throw-away server. By hand, in an empty database of a server
 -- that has the extension installed:  psql -f docs/demo.sql
 \set ON_ERROR_STOP on
@@ -20,7 +20,7 @@ SELECT (date_trunc('month', now()) - interval '12 months')::date AS start,
 
 \echo
 \echo '-- 1. INSTALL ------------------------------------------------------------------'
-\echo '-- One statement. A programme named "default" is there at once: 30% of every'
+\echo '-- One statement. A program named "default" is there at once: 30% of every'
 \echo '-- payment, for life, paid out monthly from $50. Only our link is missing.'
 \echo
 CREATE EXTENSION affiliate;

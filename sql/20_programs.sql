@@ -1,4 +1,4 @@
--- Programmes: sets of terms.
+-- Programs: sets of terms.
 
 CREATE TABLE affiliate.program (
     name             text COLLATE "C" PRIMARY KEY,
@@ -22,7 +22,7 @@ CREATE TABLE affiliate.program (
 );
 COMMENT ON TABLE affiliate.program IS 'Sets of terms; what a payment has earned keeps the terms of its first entry';
 COMMENT ON COLUMN affiliate.program.rate IS 'Share of the net payment, a fraction: 0.30 is 30%; at most 6 decimals';
-COMMENT ON COLUMN affiliate.program.hold_days IS 'Days from the payment, in the time zone of the programme, until its commission matures';
+COMMENT ON COLUMN affiliate.program.hold_days IS 'Days from the payment, in the time zone of the program, until its commission matures';
 COMMENT ON COLUMN affiliate.program.payout_threshold IS 'Smallest payout, in major units of the payout''s currency unless affiliate.payout_threshold has a row for it';
 COMMENT ON COLUMN affiliate.program.currency IS 'ISO 4217 code used where a payment names no currency';
 COMMENT ON COLUMN affiliate.program.time_zone IS 'Zone that decides on which day a payment was made and what day it is today';
@@ -38,23 +38,23 @@ CREATE TABLE affiliate.payout_threshold (
     PRIMARY KEY (program, currency),
     CONSTRAINT payout_threshold_minimum CHECK (minimum >= 0 AND minimum < 'Infinity')
 );
-COMMENT ON TABLE affiliate.payout_threshold IS 'Smallest payouts in currencies for which the number of the programme does not fit';
+COMMENT ON TABLE affiliate.payout_threshold IS 'Smallest payouts in currencies for which the number of the program does not fit';
 
 INSERT INTO affiliate.program (name, rate, hold_days, payout_threshold, currency, time_zone, link_base, self_referral, attribution, attribution_days)
 VALUES ('default', 0.30, 0, 50, 'USD', 'UTC', 'https://example.com/ref/', 'reject', 'last_click', 30);
 
--- A dump holds the programme "default" as it was; in the database it is restored into,
+-- A dump holds the program "default" as it was; in the database it is restored into,
 -- CREATE EXTENSION has made one already, which takes over those terms.
 CREATE FUNCTION affiliate.take_over_program() RETURNS trigger
 LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'take_over_program';
-COMMENT ON FUNCTION affiliate.take_over_program() IS 'Gives the programme "default" the terms of a restored one';
+COMMENT ON FUNCTION affiliate.take_over_program() IS 'Gives the program "default" the terms of a restored one';
 
 CREATE TRIGGER take_over_program BEFORE INSERT ON affiliate.program
     FOR EACH ROW WHEN (NEW.name = 'default') EXECUTE FUNCTION affiliate.take_over_program();
--- the initial copy of logical replication brings that programme too
+-- the initial copy of logical replication brings that program too
 ALTER TABLE affiliate.program ENABLE ALWAYS TRIGGER take_over_program;
-COMMENT ON TRIGGER take_over_program ON affiliate.program IS 'Gives the programme "default" the terms of a restored one';
+COMMENT ON TRIGGER take_over_program ON affiliate.program IS 'Gives the program "default" the terms of a restored one';
 
 CREATE FUNCTION @extschema@.affiliate_set_program(
     name text, rate numeric DEFAULT NULL, link_base text DEFAULT NULL,
@@ -65,14 +65,14 @@ CREATE FUNCTION @extschema@.affiliate_set_program(
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_set_program_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_set_program(text, numeric, text, numeric, text, integer, text, text, text, integer)
-    IS 'Creates or changes a programme; NULL leaves a term as it is. Terms of payments that have entries stay';
+    IS 'Creates or changes a program; NULL leaves a term as it is. Terms of payments that have entries stay';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_set_program(text, numeric, text, numeric, text, integer, text, text, text, integer) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_set_payout_threshold(program text, currency text, minimum numeric) RETURNS affiliate.payout_threshold
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_set_payout_threshold_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_set_payout_threshold(text, text, numeric)
-    IS 'Sets the smallest payout, in major units, of a programme in one currency; NULL goes back to the programme''s number; returns the row that it set or removed';
+    IS 'Sets the smallest payout, in major units, of a program in one currency; NULL goes back to the program''s number; returns the row that it set or removed';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_set_payout_threshold(text, text, numeric) FROM PUBLIC;
 
 CREATE FUNCTION affiliate.minor_digits(currency text) RETURNS integer

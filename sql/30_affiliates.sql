@@ -54,7 +54,7 @@ RETURNS affiliate.affiliate
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_create_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_create(text, text, text)
-    IS 'Enrols an account in a programme; a second call for the same owner returns the same affiliate';
+    IS 'Enrols an account in a program; a second call for the same owner returns the same affiliate';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_create(text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_create(owner bigint, code text DEFAULT NULL, program text DEFAULT 'default')
@@ -100,5 +100,5 @@ REVOKE ALL ON FUNCTION @extschema@.affiliate_set_status(text, text, text) FROM P
 CREATE FUNCTION @extschema@.affiliate_link(code text) RETURNS text
 LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_link_wrapper';
-COMMENT ON FUNCTION @extschema@.affiliate_link(text) IS 'The link base of the programme followed by the code';
+COMMENT ON FUNCTION @extschema@.affiliate_link(text) IS 'The link base of the program followed by the code';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_link(text) FROM PUBLIC;

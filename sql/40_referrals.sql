@@ -20,7 +20,7 @@ CREATE TABLE affiliate.referral (
 ) USING heap;
 CREATE INDEX referral_probe ON affiliate.referral USING hash (customer);
 CREATE INDEX referral_affiliate ON affiliate.referral (affiliate_id, epoch);
-COMMENT ON TABLE affiliate.referral IS 'One per programme and customer; the first one stays';
+COMMENT ON TABLE affiliate.referral IS 'One per program and customer; the first one stays';
 COMMENT ON COLUMN affiliate.referral.customer IS 'The application''s key of the paying account, as text';
 COMMENT ON COLUMN affiliate.referral.source IS 'How it came about: code, coupon or click';
 COMMENT ON COLUMN affiliate.referral.attributed_at IS 'Payments from this moment on earn, itself included';
@@ -67,7 +67,7 @@ CREATE TABLE affiliate.click (
     clicked_at   timestamptz NOT NULL
 );
 CREATE INDEX click_visitor ON affiliate.click (visitor, clicked_at);
-COMMENT ON TABLE affiliate.click IS 'Clicks on links, remembered for the attribution window of the programme';
+COMMENT ON TABLE affiliate.click IS 'Clicks on links, remembered for the attribution window of the program';
 COMMENT ON SEQUENCE affiliate.click_id_seq IS 'Numbers clicks';
 COMMENT ON COLUMN affiliate.click.visitor IS 'The application''s key of a browser that has not signed up yet';
 COMMENT ON INDEX affiliate.click_visitor IS 'The clicks of a visitor within the attribution window';

@@ -21,7 +21,7 @@ CREATE INDEX payout_unfinished ON affiliate.payout (id) WHERE status IN ('pendin
 COMMENT ON TABLE affiliate.payout IS 'Money owed to one affiliate in one currency';
 COMMENT ON COLUMN affiliate.payout.amount IS 'Sum of its entries, in major units of the currency';
 COMMENT ON COLUMN affiliate.payout.entries IS 'How many entries it is made of';
-COMMENT ON COLUMN affiliate.payout.through IS 'Its entries matured on or before this day in the programme''s time zone';
+COMMENT ON COLUMN affiliate.payout.through IS 'Its entries matured on or before this day in the program''s time zone';
 COMMENT ON COLUMN affiliate.payout.threshold IS 'The minimum that applied';
 COMMENT ON COLUMN affiliate.payout.status IS 'pending, processing, paid; failed, canceled and returned are final and re-opened the entries';
 COMMENT ON INDEX affiliate.payout_affiliate IS 'What was paid and is being paid to an affiliate';
@@ -60,8 +60,8 @@ CREATE TABLE affiliate.payout_run (
     started_at timestamptz NOT NULL,
     ended_at   timestamptz
 ) USING heap;
-COMMENT ON TABLE affiliate.payout_run IS 'The last payout run of each programme';
-COMMENT ON COLUMN affiliate.payout_run.through IS 'It pays entries matured on or before this day in the programme''s time zone';
+COMMENT ON TABLE affiliate.payout_run IS 'The last payout run of each program';
+COMMENT ON COLUMN affiliate.payout_run.through IS 'It pays entries matured on or before this day in the program''s time zone';
 COMMENT ON COLUMN affiliate.payout_run.ended_at IS 'NULL while it runs, and if it was cut off: the next run pays the rest';
 
 CREATE FUNCTION affiliate.payout_programs(program text, through date)
@@ -69,7 +69,7 @@ RETURNS TABLE (program text, through date)
 LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'payout_programs_wrapper';
 COMMENT ON FUNCTION affiliate.payout_programs(text, date)
-    IS 'The programmes of a payout run and the last day that each one pays; refuses a day after today';
+    IS 'The programs of a payout run and the last day that each one pays; refuses a day after today';
 
 -- Without sequential scans: tables that were small when they were last analyzed would be read as a
 -- whole for every entry.

@@ -1,13 +1,20 @@
 //! `affiliate`: affiliate commissions inside the database. A payment and its commission
 //! commit or roll back together.
 //!
-//! | module   | what it holds                                                           |
-//! |----------|-------------------------------------------------------------------------|
-//! | `domain` | the rules, as pure functions: money, codes, settlement, payout states    |
-//! | `ledger` | from a row of a payments table to entries: trigger, bindings, quarantine |
-//! | `api`    | the SQL functions, by topic                                              |
-//! | `pg`     | the server: errors, SPI, numerics, time zones, index probes              |
+//! | room       | what it holds                                                        |
+//! |------------|----------------------------------------------------------------------|
+//! | `rules`    | what a payment earns, and when: pure, without PostgreSQL              |
+//! | `server`   | PostgreSQL as we need it: errors, SPI, numerics, probes, rights       |
+//! | `ledger`   | the table of entries: reader, writer, epochs, the order of keys       |
+//! | `programs` | programs, affiliates, codes, referrals                                |
+//! | `bindings` | tables of the host: attaching, columns, conditions, keys, amounts     |
+//! | `posting`  | from a row of a payments table to entries                             |
+//! | `figures`  | folding, and the figures of an affiliate                              |
+//! | `install`  | access, ownership, drop protection                                    |
+//! | `payouts`  | runs, states, schedules                                               |
+//! | `proof`    | verifying, comparing, explaining, reconciling                         |
 //!
+//! A room uses those above it in this table, which `make lint` checks.
 //! The SQL objects are in `sql/`, one file per topic, in the order below.
 
 // Nothing that a payment or a caller brings may panic: what does not fit is a fault or an error.
@@ -30,22 +37,28 @@
 
 use pgrx::prelude::*;
 
-mod api;
-mod domain;
+mod bindings;
+mod figures;
+mod install;
 mod ledger;
 #[cfg(test)]
 mod no_panics;
-mod pg;
+mod payouts;
 #[cfg(any(test, feature = "pg_test"))]
 mod pg_tests;
+mod posting;
+mod programs;
+mod proof;
+mod rules;
+mod server;
 
 pgrx::pg_module_magic!();
 
-extension_sql_file!("../sql/10_schema.sql", name = "schema", bootstrap);
+extension_sql_file!("../sql/10_install.sql", name = "install", bootstrap);
 extension_sql_file!(
     "../sql/20_programs.sql",
     name = "programs",
-    requires = ["schema"]
+    requires = ["install"]
 );
 extension_sql_file!(
     "../sql/30_affiliates.sql",
@@ -79,14 +92,14 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/63_owner.sql", name = "owner", requires = ["ledger"]);
 extension_sql_file!(
-    "../sql/65_payment.sql",
-    name = "payment",
+    "../sql/65_posting.sql",
+    name = "posting",
     requires = ["owner"]
 );
 extension_sql_file!(
     "../sql/70_figures.sql",
     name = "figures",
-    requires = ["payment"]
+    requires = ["posting"]
 );
 extension_sql_file!(
     "../sql/80_payouts.sql",
@@ -99,19 +112,14 @@ extension_sql_file!(
     requires = ["payouts"]
 );
 extension_sql_file!(
-    "../sql/85_repair.sql",
-    name = "repair",
+    "../sql/85_proof.sql",
+    name = "proof",
     requires = ["comparison"]
-);
-extension_sql_file!(
-    "../sql/88_operations.sql",
-    name = "operations",
-    requires = ["repair"]
 );
 extension_sql_file!(
     "../sql/90_verify.sql",
     name = "verify",
-    requires = ["operations"]
+    requires = ["proof"]
 );
 extension_sql_file!(
     "../sql/95_access.sql",
@@ -119,8 +127,8 @@ extension_sql_file!(
     requires = ["verify"]
 );
 extension_sql_file!(
-    "../sql/99_dump.sql",
-    name = "dump",
+    "../sql/99_restore.sql",
+    name = "restore",
     requires = ["access"],
     finalize
 );
@@ -128,10 +136,10 @@ extension_sql_file!(
 /// Called when the library is loaded into a session.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    pg::cache::init();
-    api::protect::init();
-    ledger::within::init();
-    ledger::on_error::init();
+    server::cache::init();
+    install::protect::init();
+    posting::transaction::init();
+    posting::on_error::init();
 }
 
 #[cfg(test)]

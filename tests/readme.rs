@@ -17,10 +17,10 @@ use support::tools::client_program;
 use support::{Cluster, refusal};
 
 const README: &str = include_str!("../README.md");
-const ERRORS: &str = include_str!("../src/pg/error.rs");
-const FAULTS: &str = include_str!("../src/domain/fault.rs");
-const ROWS: &str = include_str!("../src/ledger/row.rs");
-const EXPLAIN: &str = include_str!("../src/api/explain.rs");
+const ERRORS: &str = include_str!("../src/server/error.rs");
+const FAULTS: &str = include_str!("../src/rules/fault.rs");
+const ROWS: &str = include_str!("../src/posting/row.rs");
+const EXPLAIN: &str = include_str!("../src/proof/explain.rs");
 
 const DATABASE: &str = "shop";
 

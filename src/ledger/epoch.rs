@@ -9,9 +9,9 @@
 
 use pgrx::pg_sys;
 
-use crate::pg::error::Problem;
-use crate::pg::raw;
-use crate::pg::relations::Relations;
+use crate::server::error::Problem;
+use crate::server::raw;
+use crate::server::relations::Relations;
 
 /// Locks a table as its writers do and returns the epoch for the rows to come.
 pub fn enter(table: pg_sys::Oid) -> i32 {

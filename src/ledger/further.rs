@@ -4,12 +4,12 @@
 
 use pgrx::{PgTupleDesc, pg_sys};
 
-use super::book::column;
-use crate::pg::error::Problem;
-use crate::pg::names::table_name;
-use crate::pg::raw;
-use crate::pg::rights::as_owner;
-use crate::pg::slot::Slot;
+use crate::ledger::reader::column;
+use crate::server::error::Problem;
+use crate::server::names::table_name;
+use crate::server::raw;
+use crate::server::rights::as_owner;
+use crate::server::slot::Slot;
 
 pub struct Further {
     executor: *mut pg_sys::EState,

@@ -8,18 +8,18 @@
 use pgrx::pg_sys;
 use rustc_hash::FxHashSet;
 
-use super::book::{LEDGER, Reader, Terms, column};
-use super::epoch;
-use super::further::Further;
-use crate::domain::money;
-use crate::domain::settlement::{Account, Posting};
-use crate::pg::memory::Context;
-use crate::pg::numeric::Numeric;
-use crate::pg::raw;
-use crate::pg::rights::as_owner;
-use crate::pg::slot::Slot;
-use crate::pg::text::Text;
-use crate::pg::zone;
+use crate::ledger::epoch;
+use crate::ledger::further::Further;
+use crate::ledger::reader::{LEDGER, Reader, Terms, column};
+use crate::rules::money;
+use crate::rules::settlement::{Account, Posting};
+use crate::server::memory::Context;
+use crate::server::numeric::Numeric;
+use crate::server::raw;
+use crate::server::rights::as_owner;
+use crate::server::slot::Slot;
+use crate::server::text::Text;
+use crate::server::zone;
 
 /// The rule of every entry so far: a rate of the net amount.
 const RULE_RATE: u8 = b'r';

@@ -15,9 +15,9 @@ mod tests {
     use proptest::test_runner::TestRunner;
     use rust_decimal::Decimal;
 
-    use crate::pg::numeric::{self, Unfit};
-    use crate::pg::spi::{self, Sees};
-    use crate::pg::zone::Zone;
+    use crate::server::numeric::{self, Unfit};
+    use crate::server::spi::{self, Sees};
+    use crate::server::zone::Zone;
 
     fn run<S: Strategy>(strategy: S, test: impl Fn(S::Value)) {
         let config = proptest::test_runner::Config {

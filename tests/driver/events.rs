@@ -226,7 +226,7 @@ impl Driver<'_> {
             0 => Some(self.rng.random_range(0..self.world.programs.len())),
             _ => None,
         };
-        // Without a day it is the end of the last month, in each programme's zone: near the turn
+        // Without a day it is the end of the last month, in each program's zone: near the turn
         // of a month that is not the same day everywhere.
         let (_, _, day_of_month) = civil(self.world.today);
         let by_default = (3..=27).contains(&day_of_month) && self.rng.random_range(0..4) == 0;

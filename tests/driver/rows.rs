@@ -8,7 +8,7 @@ use super::{Driver, Scope};
 use crate::model::{Currency, Flaw, Money, PaidAt, PaymentId, Row, Status, day_in_zone};
 
 /// Days between a payment and today that keep its maturity away from today whatever the hold of
-/// its programme is by then (0, 7 or 30), so that no midnight during the test matters.
+/// its program is by then (0, 7 or 30), so that no midnight during the test matters.
 const AGES: [(i64, i64); 3] = [(3, 4), (10, 26), (33, 120)];
 
 /// How long ago the oldest referrals were made.
@@ -39,7 +39,7 @@ impl Driver<'_> {
         key
     }
 
-    /// A customer of the table's programme; few of them, so that they meet again.
+    /// A customer of the table's program; few of them, so that they meet again.
     pub(super) fn some_customer(&mut self, table: usize) -> String {
         let number = self.rng.random_range(0..CUSTOMERS);
         customer_of(self.world.bindings[table].program, number)
@@ -187,7 +187,7 @@ impl Driver<'_> {
     }
 }
 
-/// Customers' keys are of another kind in each programme.
+/// Customers' keys are of another kind in each program.
 pub fn customer_of(program: usize, number: u32) -> String {
     match program {
         0 => format!("user-{number}"),

@@ -188,7 +188,7 @@ pub fn tables() -> Vec<Table> {
     ]
 }
 
-/// The programmes: different rates, holds and zones.
+/// The programs: different rates, holds and zones.
 pub fn programs() -> Vec<Program> {
     let program = |name, rate, hold_days, offset, currency, threshold| Program {
         name,
@@ -487,7 +487,7 @@ impl Table {
             PaidAt::Moment(moment) if type_name == "timestamptz" => {
                 Some(format!("{}+00", timestamp(moment)))
             }
-            // A timestamp without a zone is meant in the programme's.
+            // A timestamp without a zone is meant in the program's.
             PaidAt::Moment(moment) => Some(timestamp(moment + self.offset)),
         }
     }

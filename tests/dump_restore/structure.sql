@@ -1,4 +1,4 @@
--- Programmes, tables and what they mean. orders and invoice have dropped columns before the
+-- Programs, tables and what they mean. orders and invoice have dropped columns before the
 -- mapped ones, so that the attribute numbers are others after a restore.
 CREATE EXTENSION affiliate;
 SELECT affiliate_set_program('default', link_base => 'https://convocore.ai/ref/');

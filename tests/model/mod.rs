@@ -1,4 +1,4 @@
-//! A model of the programme that knows only its rules.
+//! A model of the program that knows only its rules.
 //!
 //! It keeps payments, referrals, entries and payouts in memory, in exact integers, and applies
 //! the rules of the money to them in the plainest way. It shares no code with the extension and
@@ -101,7 +101,7 @@ pub struct Referral {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PaidAt {
     Moment(Seconds),
-    /// A date in the programme's zone.
+    /// A date in the program's zone.
     Day(Day),
     /// Nothing is known: the moment of posting counts.
     Posting,

@@ -2,7 +2,7 @@
 //!
 //! Written from the rules alone, so that an error in the extension's arithmetic cannot hide here.
 
-/// 30%, in millionths, the rate of the `default` programme.
+/// 30%, in millionths, the rate of the `default` program.
 pub const DEFAULT_RATE: i128 = 300_000;
 
 /// Decimals of the currencies that the tests use.

@@ -76,7 +76,7 @@ SET ROLE regress_admin;
 SELECT affiliate_detach(dropped => 'public.attached');
 SELECT affiliate_detach(4294967295::regclass);
 \set VERBOSITY verbose
--- programmes, thresholds, what keeps the ledger going; but what was earned is not his to pay
+-- programs, thresholds, what keeps the ledger going; but what was earned is not his to pay
 SELECT name, rate FROM affiliate_set_program('default', rate => 0.25);
 SELECT * FROM affiliate_set_payout_threshold('default', 'EUR', 20);
 SELECT * FROM affiliate_set_payout_threshold('default', 'EUR', NULL);

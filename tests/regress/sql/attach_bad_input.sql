@@ -69,7 +69,7 @@ SELECT affiliate_attach_payments('payments', customer => 'customer', amount => '
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', paid_at => 'number');
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', paid_at => 'price');
 
--- Currencies, programmes, policies.
+-- Currencies, programs, policies.
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', currency => 'currency', currency_code => 'USD');
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', currency_code => 'DOGE');
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', currency_code => '');

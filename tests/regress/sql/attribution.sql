@@ -42,7 +42,7 @@ SELECT code FROM affiliate_create('dave', code => 'dave', program => 'partners')
 SELECT affiliate_attribute('new', code => 'nobody');
 SELECT affiliate_attribute('new', code => 'old-campaign');
 SELECT affiliate_attribute('new', code => 'closed');
--- a code of another programme
+-- a code of another program
 SELECT affiliate_attribute('new', code => 'dave');
 SELECT affiliate_attribute('new', coupon => 'nobody');
 
@@ -68,7 +68,7 @@ SELECT affiliate_attribute('new', code => 'alice', attributed_at => 'infinity');
 SELECT affiliate_attribute('new', code => 'alice', attributed_at => '-infinity');
 SELECT count(*) AS referred FROM affiliate.referral WHERE customer = 'new';
 
--- Nobody is their own affiliate, by whichever way, unless the programme allows it.
+-- Nobody is their own affiliate, by whichever way, unless the program allows it.
 SELECT affiliate_add_code('alice', new_code => 'ALICE10');
 SELECT affiliate_attribute('alice', code => 'alice');
 SELECT affiliate_attribute('alice', coupon => 'alice10');
@@ -78,7 +78,7 @@ SELECT self_referral FROM affiliate_set_program('default', self_referral => 'all
 SELECT customer, code FROM affiliate_attribute('alice', code => 'alice');
 SELECT self_referral FROM affiliate_set_program('default', self_referral => 'reject');
 
--- Each programme has its own referral of a customer.
+-- Each program has its own referral of a customer.
 SELECT program, customer, code FROM affiliate_attribute('user-1', code => 'dave', program => 'partners');
 SELECT program, code FROM affiliate.referral WHERE customer = 'user-1' ORDER BY program;
 
@@ -98,7 +98,7 @@ SELECT code FROM affiliate_attribute('w5', visitor => 'browser-2');
 SELECT attribution_days FROM affiliate_set_program('default', attribution_days => 60);
 SELECT code FROM affiliate_attribute('w2', visitor => 'browser-1', attributed_at => '2024-03-31 00:00:00.000001');
 
--- Days are those of the programme's time zone; the session's makes no difference, even where clocks change.
+-- Days are those of the program's time zone; the session's makes no difference, even where clocks change.
 SELECT affiliate_track_click('alice', 'browser-4', clicked_at => '2024-03-01 00:00+00');
 SELECT attribution_days FROM affiliate_set_program('default', attribution_days => 30);
 SET timezone = 'America/Los_Angeles';
@@ -106,7 +106,7 @@ SELECT code FROM affiliate_attribute('z1', visitor => 'browser-4', attributed_at
 SET timezone = 'UTC';
 SELECT attribution_days FROM affiliate_set_program('default', attribution_days => 60);
 
--- Of several clicks the last one counts, or the first one, as the programme says.
+-- Of several clicks the last one counts, or the first one, as the program says.
 SELECT affiliate_track_click('bob', 'browser-1', clicked_at => '2024-03-10');
 SELECT affiliate_track_click('alice10', 'browser-1', clicked_at => '2024-03-20');
 SELECT code FROM affiliate_attribute('m1', visitor => 'browser-1', attributed_at => '2024-03-15');

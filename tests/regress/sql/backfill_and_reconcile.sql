@@ -76,7 +76,7 @@ SELECT o.status FROM affiliate_set_status('anna', 'closed') o;
 SELECT * FROM affiliate_reconcile();
 SELECT count(*) FROM ledger WHERE key = 23;
 
--- Days are of the programme's zone; epoch seconds and timestamps are moments.
+-- Days are of the program's zone; epoch seconds and timestamps are moments.
 SELECT name FROM affiliate_set_program('tokyo', time_zone => 'Asia/Tokyo');
 SELECT code FROM affiliate_create('aki', code => 'aki', program => 'tokyo');
 SELECT customer FROM affiliate_attribute('bob', code => 'aki', program => 'tokyo', attributed_at => '2024-01-01');

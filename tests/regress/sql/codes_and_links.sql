@@ -44,7 +44,7 @@ SELECT affiliate_create('new', code => 'SUMMER_sale-24');
 SELECT owner, code FROM affiliate_create('vanity', code => 'summer_sale-24');
 SELECT affiliate_create('vanity', code => 'winter');
 
--- Whom to enrol must be said, and in which programme.
+-- Whom to enrol must be said, and in which program.
 SELECT affiliate_create(NULL::text);
 SELECT affiliate_create(NULL::bigint);
 SELECT affiliate_create('');
@@ -68,7 +68,7 @@ WHERE a.owner = 'vanity' AND c.code !~ '^[0-9a-f]{25}$' ORDER BY c.code;
 -- owner and first code stay
 SELECT owner, code FROM affiliate_create('vanity');
 
--- A link is the link base of the programme, one slash, and the code as it was given.
+-- A link is the link base of the program, one slash, and the code as it was given.
 SELECT affiliate_link(' SUMMER_SALE-24 ');
 SELECT affiliate_link('blackfriday');
 SELECT link FROM affiliate_stats('blackfriday');

@@ -7,7 +7,7 @@ SET datestyle = 'ISO';
 CREATE EXTENSION affiliate;
 SELECT code FROM affiliate_create('alice', code => 'alice');
 
--- An affiliate without a payment has one row of zeros, in the programme's currency.
+-- An affiliate without a payment has one row of zeros, in the program's currency.
 SELECT * FROM affiliate_stats('alice') \gx
 
 -- An unknown code is an error; NULL too.
@@ -41,7 +41,7 @@ SELECT currency, total_conversions, total_money_spent, total_commission FROM aff
 DELETE FROM affiliate.payment WHERE id = 4;
 SELECT currency, total_conversions, total_money_spent, total_commission FROM affiliate_stats('alice');
 
--- What is held is pending until it matures, in the programme's time zone; then it is payable.
+-- What is held is pending until it matures, in the program's time zone; then it is payable.
 SELECT hold_days FROM affiliate_set_program('default', hold_days => 30);
 INSERT INTO affiliate.payment (id, customer, amount, paid_at) VALUES
     (10, 'dave', 100, now()), (11, 'dave', 50, now() - interval '29 days'), (12, 'dave', 10, now() - interval '30 days');

@@ -1,4 +1,4 @@
--- What CREATE EXTENSION affiliate brings: two schemas, a programme, a payments table of its own.
+-- What CREATE EXTENSION affiliate brings: two schemas, a program, a payments table of its own.
 CREATE DATABASE regress_install;
 \c regress_install
 SET timezone = 'UTC';
@@ -29,7 +29,7 @@ SELECT type, name FROM members WHERE type IN ('table', 'view') ORDER BY type, na
 SELECT DISTINCT substring(identity FROM '^public\.(affiliate_[a-z_]+)\(') COLLATE "C" AS call
 FROM members WHERE identity LIKE 'public.%' ORDER BY call;
 
--- The programme "default": 30%, lifetime, hold 0 days, threshold 50, currency USD, UTC.
+-- The program "default": 30%, lifetime, hold 0 days, threshold 50, currency USD, UTC.
 SELECT name, rate, hold_days, payout_threshold, currency, time_zone, link_base, self_referral, attribution, attribution_days
 FROM affiliate.program \gx
 

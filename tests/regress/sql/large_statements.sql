@@ -9,7 +9,7 @@ CREATE EXTENSION affiliate;
 SELECT code FROM affiliate_create('alice', code => 'alice');
 SELECT name FROM affiliate_set_program('partners');
 SELECT code FROM affiliate_create('paul', code => 'paul', program => 'partners');
--- every tenth customer, some texts that only look like one, and one of another programme
+-- every tenth customer, some texts that only look like one, and one of another program
 SELECT count(affiliate_attribute(n, code => 'alice', attributed_at => '2024-01-01')) FROM generate_series(10, 20000, 10) n;
 SELECT count(affiliate_attribute(who, code => 'alice', attributed_at => '2024-01-01'))
 FROM unnest(ARRAY['011', '+12', '13.0', '-14', '9223372036854775808']) who;

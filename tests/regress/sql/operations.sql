@@ -45,7 +45,7 @@ SELECT status FROM affiliate_set_payout_status(1, 'processing');
 SELECT * FROM paying;
 SELECT status FROM unnest(ARRAY[1, 2]) payout, LATERAL affiliate_set_payout_status(payout, 'paid');
 SELECT * FROM paying;
--- A programme whose last run was cut off shows although another one's has ended.
+-- A program whose last run was cut off shows although another one's has ended.
 SELECT name FROM affiliate_set_program('other');
 CALL affiliate_run_payouts(through => '2024-01-31');
 SELECT affiliate.payout_batch('default', '2024-01-31', 0) > 0 AS has_begun;

@@ -159,7 +159,7 @@ ROLLBACK;
 SELECT * FROM marks WHERE code = 'agnes';
 SELECT * FROM wrong_marks;
 
--- The last run of each programme.
+-- The last run of each program.
 SELECT name FROM affiliate_set_program('other');
 CALL affiliate_run_payouts(through => '2024-08-31', program => 'other');
 SELECT program, through, started_at <= ended_at AS ended FROM affiliate.payout_run ORDER BY program;

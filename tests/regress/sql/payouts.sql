@@ -39,7 +39,7 @@ CALL affiliate_run_payouts(through => '2024-02-29');
 SELECT * FROM payouts WHERE id > 3 ORDER BY id;
 SELECT e.payout_id, e.payment_key, e.seq, e.live FROM affiliate.payout_entry e ORDER BY 1, payment_key::int, 3;
 
--- Without a day it is the last of the previous month, in the programme's time zone.
+-- Without a day it is the last of the previous month, in the program's time zone.
 INSERT INTO affiliate.payment (id, customer, amount, paid_at) VALUES
     (20, 'c1', 1000, date_trunc('month', now())), (21, 'c1', 500, date_trunc('month', now()) - interval '1 microsecond');
 CALL affiliate_run_payouts();
@@ -93,7 +93,7 @@ INSERT INTO affiliate.payment (id, customer, amount, currency, paid_at) VALUES (
 CALL affiliate_run_payouts(through => '2024-04-30');
 SELECT code, currency, amount, threshold FROM payouts WHERE code = 'anton' AND through = '2024-04-30' ORDER BY currency;
 
--- A programme of its own: terms, and runs, are by programme.
+-- A program of its own: terms, and runs, are by program.
 SELECT name FROM affiliate_set_program('big', payout_threshold => 1000);
 SELECT code FROM affiliate_create('bill', code => 'bill', program => 'big');
 SELECT customer FROM affiliate_attribute('x', code => 'bill', program => 'big', attributed_at => '2024-01-01');

@@ -87,13 +87,13 @@ SELECT affiliate_attach_payments('orders', customer => 'account', amount => 'tot
 INSERT INTO orders VALUES ('A0000000-0000-0000-0000-000000000001', 42, 999, extract(epoch FROM timestamptz '2024-02-01 00:00+00'));
 SELECT payment_key, currency, base, amount, matures_on FROM ledger WHERE table_name = 'public.orders';
 
--- Without a currency they are in the programme's; without a time they are of the moment of posting.
+-- Without a currency they are in the program's; without a time they are of the moment of posting.
 CREATE TABLE plain (id serial PRIMARY KEY, customer text, amount integer);
 SELECT affiliate_attach_payments('plain', customer => 'customer', amount => 'amount') AS binding;
 INSERT INTO plain (customer, amount) VALUES ('bob', 50);
 SELECT currency, base, amount, matures_on = (now() AT TIME ZONE 'UTC')::date AS today FROM ledger WHERE table_name = 'public.plain';
 
--- A timestamp is in the programme's time zone, and a date is a day there, whatever the session's is.
+-- A timestamp is in the program's time zone, and a date is a day there, whatever the session's is.
 -- A day counts from its start: a payment dated on the day of the sign-up is eligible. NULL is now.
 SELECT name FROM affiliate_set_program('berlin', time_zone => 'Europe/Berlin', hold_days => 14);
 SELECT code FROM affiliate_create('anna', code => 'anna', program => 'berlin');
@@ -143,7 +143,7 @@ SELECT affiliate_attach_payments('padded', customer => 'customer', amount => 'am
 INSERT INTO padded VALUES ('ab', 'bob', 10);
 SELECT payment_key, amount FROM ledger WHERE table_name = 'public.padded';
 
--- Whoever is referred in several programmes earns for each: the binding says for which.
+-- Whoever is referred in several programs earns for each: the binding says for which.
 SELECT code, currency, total_conversions, total_money_spent, total_commission FROM affiliate_stats() ORDER BY code, currency;
 SELECT sum(violations) FILTER (WHERE check_name <> 'payments_have_entries') AS violations,
     sum(violations) FILTER (WHERE check_name = 'payments_have_entries') AS older_than_the_attachment

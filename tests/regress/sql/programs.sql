@@ -1,4 +1,4 @@
--- Programmes: sets of terms. One named "default" is there after installation.
+-- Programs: sets of terms. One named "default" is there after installation.
 CREATE DATABASE regress_programs;
 \c regress_programs
 SET timezone = 'UTC';
@@ -6,7 +6,7 @@ SET datestyle = 'ISO';
 \set VERBOSITY verbose
 CREATE EXTENSION affiliate;
 
--- A new programme has the terms of the one that comes with the extension, but for those given.
+-- A new program has the terms of the one that comes with the extension, but for those given.
 SELECT * FROM affiliate_set_program('partners', rate => 0.2, hold_days => 30) \gset program_
 SELECT name, rate, hold_days, payout_threshold, currency, time_zone, link_base, self_referral, attribution, attribution_days
 FROM affiliate.program WHERE name = 'partners' \gx
@@ -54,7 +54,7 @@ SELECT affiliate_set_program('partners', attribution => 'linear');
 SELECT affiliate_set_program('partners', attribution_days => 0);
 SELECT affiliate_set_program('partners', attribution_days => 3651);
 
--- A programme needs a name.
+-- A program needs a name.
 SELECT affiliate_set_program(NULL);
 SELECT affiliate_set_program('');
 SELECT affiliate_set_program(' ');
@@ -64,7 +64,7 @@ SELECT affiliate_set_program(repeat('x', 257));
 SELECT name, rate, hold_days, payout_threshold, currency, time_zone, link_base, self_referral, attribution, attribution_days
 FROM affiliate.program ORDER BY name;
 
--- The threshold is in the programme's currency; another currency may have its own.
+-- The threshold is in the program's currency; another currency may have its own.
 SELECT affiliate_set_payout_threshold('partners', 'jpy', 7500);
 SELECT affiliate_set_payout_threshold('partners', currency => 'KWD', minimum => 15.5);
 SELECT affiliate_set_payout_threshold('partners', 'JPY', 8000);
@@ -93,14 +93,14 @@ INSERT INTO affiliate.payment (id, customer, amount, paid_at) VALUES (2, 'bob', 
 UPDATE affiliate.payment SET amount = 50 WHERE id IN (1, 2);
 SELECT payment_key, seq, rate, amount, matures_on FROM affiliate.commission ORDER BY payment_key, seq;
 
--- The day of a payment is the day in the programme's time zone.
+-- The day of a payment is the day in the program's time zone.
 SELECT time_zone FROM affiliate_set_program('default', hold_days => 0, time_zone => 'Asia/Tokyo');
 INSERT INTO affiliate.payment (id, customer, amount, paid_at) VALUES (3, 'bob', 10, '2024-01-31 15:00+00');
 SELECT time_zone FROM affiliate_set_program('default', time_zone => 'America/Los_Angeles');
 INSERT INTO affiliate.payment (id, customer, amount, paid_at) VALUES (4, 'bob', 10, '2024-01-31 15:00+00');
 SELECT payment_key, matures_on FROM affiliate.commission WHERE payment_key IN ('3', '4') ORDER BY payment_key;
 
--- A programme for another currency: payments that name none are in it.
+-- A program for another currency: payments that name none are in it.
 SELECT currency FROM affiliate_set_program('japan', currency => 'JPY', rate => 0.30);
 CREATE TABLE orders (id bigint PRIMARY KEY, account text NOT NULL, total numeric NOT NULL);
 SELECT affiliate_attach_payments('orders', customer => 'account', amount => 'total', program => 'japan') > 1 AS is_attached;

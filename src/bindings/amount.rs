@@ -1,0 +1,72 @@
+//! Amounts of money in columns of the host, of payments and of refunds: the one place that judges
+//! what type such a column has by now.
+
+use pgrx::pg_sys;
+use rust_decimal::Decimal;
+
+use crate::bindings::columns::Column;
+use crate::rules::currency::Currency;
+use crate::rules::fault::Fault;
+use crate::rules::money;
+use crate::server::numeric::{self, Unfit};
+
+/// What may be wrong with one of the amounts.
+#[derive(Clone, Copy)]
+pub struct Faults {
+    not_finite: Fault,
+    out_of_range: Fault,
+    negative: Fault,
+}
+
+impl Faults {
+    pub const AMOUNT: Self = Self {
+        not_finite: Fault::AmountNotFinite,
+        out_of_range: Fault::AmountOutOfRange,
+        negative: Fault::AmountNegative,
+    };
+    pub const REFUNDED: Self = Self {
+        not_finite: Fault::RefundedNotFinite,
+        out_of_range: Fault::RefundedOutOfRange,
+        negative: Fault::RefundedNegative,
+    };
+}
+
+/// The value of an amount in major units.
+///
+/// # Safety
+/// The datum must be a non-NULL value of the column.
+pub unsafe fn read(
+    column: Column,
+    datum: pg_sys::Datum,
+    minor_units: bool,
+    currency: Currency,
+    faults: Faults,
+) -> Result<Decimal, (Fault, String)> {
+    let unusable = |why: &str| Err((Fault::ColumnUnusable, why.to_owned()));
+    // SAFETY: the datum is one of this column
+    let shown = || unsafe { column.to_text.apply(datum) }.to_owned();
+    let amount = if let Some(integer) = column.to_text.integer(datum) {
+        if minor_units {
+            money::from_minor_units(integer, currency)
+        } else {
+            Decimal::from(integer)
+        }
+    } else if column.type_oid != pg_sys::NUMERICOID {
+        return unusable("the column of an amount has another type");
+    } else if minor_units {
+        return unusable("an amount in minor units is no integer");
+    } else {
+        // SAFETY: a column of this type holds numerics
+        unsafe { numeric::decode(datum) }.map_err(|unfit| {
+            let fault = match unfit {
+                Unfit::NotFinite => faults.not_finite,
+                Unfit::OutOfRange => faults.out_of_range,
+            };
+            (fault, shown())
+        })?
+    };
+    if amount.is_sign_negative() && !amount.is_zero() {
+        return Err((faults.negative, shown()));
+    }
+    Ok(amount)
+}

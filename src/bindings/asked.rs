@@ -1,0 +1,65 @@
+//! The table and the payment that a call asks for.
+
+use std::rc::Rc;
+
+use pgrx::{AnyElement, pg_sys};
+
+use crate::bindings::binding::Binding;
+use crate::ledger::payment_keys::MAX_KEY_LENGTH;
+use crate::server::calls::required;
+use crate::server::error::Problem;
+use crate::server::names::table_name;
+use crate::server::text::{ToText, key_text};
+
+/// The binding of an attached table, for which a partition of it may stand; an error if it is
+/// not attached.
+pub fn bound(table: Option<pg_sys::Oid>) -> Rc<Binding> {
+    let table = required("payments", table);
+    match Binding::of(table) {
+        Some(binding) => binding.of_bound_table(),
+        None => Problem::NotAttached {
+            table: table_name(table),
+        }
+        .raise(),
+    }
+}
+
+/// The texts of the columns of a key; an error if it is malformed.
+pub fn asked_columns(binding: &Binding, key: &str) -> Vec<String> {
+    binding.key_columns(key).unwrap_or_else(|| malformed(key))
+}
+
+/// Refuses what is no key of the table.
+pub fn malformed(key: &str) -> ! {
+    let key = key.to_owned();
+    Problem::UnknownPaymentKey { key }.raise()
+}
+
+/// The key of a payment, of any type and however it is written, as text: what may be too long is
+/// the key as the ledger would have it. It may be empty only where a text is the key.
+pub fn payment_key(binding: &Binding, value: Option<AnyElement>) -> String {
+    let key = key_text(&required("payment_key", value));
+    let may_be_empty = matches!(
+        &binding.columns.key[..],
+        [column] if matches!(column.to_text, ToText::Text | ToText::Padded)
+    );
+    if key.trim().is_empty() && !may_be_empty {
+        Problem::EmptyText {
+            name: "payment_key",
+        }
+        .raise();
+    }
+    key
+}
+
+/// Raises an error if a key is too long to be indexed.
+pub fn require_short(name: &'static str, key: &str) {
+    if key.len() > MAX_KEY_LENGTH {
+        Problem::TooLong {
+            name,
+            length: key.len(),
+            max: MAX_KEY_LENGTH,
+        }
+        .raise();
+    }
+}

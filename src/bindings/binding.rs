@@ -1,0 +1,322 @@
+//! Bindings as a session knows them: which columns of which table mean what, with types
+//! looked up once per session and table.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys;
+use rust_decimal::Decimal;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+pub use crate::bindings::columns::{Column, Mapped, ReadColumn, Resolver};
+use crate::bindings::condition::Condition;
+use crate::bindings::host_table::HostTable;
+use crate::bindings::refunds_table::RefundsTable;
+use crate::rules::currency::Currency;
+use crate::server::cache;
+use crate::server::numeric;
+use crate::server::record_text;
+use crate::server::relations::Relations;
+use crate::server::rights::as_owner;
+use crate::server::slot::KeptSlot;
+use crate::server::spi::{self, Rows, Sees};
+use crate::server::zone::Zone;
+
+/// The binding of affiliate.payment, which CREATE EXTENSION makes.
+pub const OWN_PAYMENTS: i32 = 1;
+
+pub struct Binding {
+    pub id: i32,
+    /// The table whose rows `columns` reads: the bound one or a partition of it.
+    pub relation: pg_sys::Oid,
+    /// The bound table; of a partition, the partitioned table above it.
+    pub table: pg_sys::Oid,
+    pub program: String,
+    pub terms: ProgramTerms,
+    pub columns: Columns,
+    /// The amount is in the minor unit of the currency.
+    pub minor_units: bool,
+    /// The currency of every row, where no column holds it.
+    pub constant_currency: Option<Currency>,
+    pub condition: Option<Condition>,
+    /// Microseconds since 2000-01-01 UTC.
+    pub since: Option<i64>,
+    pub keeps_deleted: bool,
+    /// Its triggers do nothing.
+    pub is_paused: bool,
+    /// Key or customer texts depend on settings of the session.
+    pub depends_on_settings: bool,
+    /// Affiliates of the program that are closed.
+    pub closed_affiliates: FxHashSet<i32>,
+    /// Refunds have been recorded for payments of this table.
+    pub has_recorded_refunds: bool,
+    /// A table of refunds was attached and is not any more, or is gone: what the ledger knows of
+    /// its refunds stays.
+    pub has_lost_refunds: bool,
+    /// One payment may be spelled in several ways that the key's equality takes for the same.
+    pub has_many_spellings: bool,
+    /// Refunds of an attached table spell keys in ways of their own.
+    pub has_spellings: Cell<bool>,
+    /// The types of the key's columns, or what of them its texts depend on, are not those by
+    /// which the ledger knows the payments.
+    pub has_new_key_types: bool,
+    /// A table of refunds is attached.
+    pub refunds_table: Option<RefundsTable>,
+    /// Reads rows of the bound table. Of a partition's binding it is not used.
+    pub host: HostTable,
+    /// For old and new rows of a statement.
+    pub old_row: KeptSlot,
+    pub new_row: KeptSlot,
+}
+
+/// The terms of a program for payments that have no entry yet.
+#[derive(Clone, Copy)]
+pub struct ProgramTerms {
+    pub rate: Decimal,
+    pub hold_days: i32,
+    pub zone: Zone,
+}
+
+pub struct Columns {
+    pub customer: Mapped,
+    pub amount: Mapped,
+    pub currency: Mapped,
+    pub paid_at: Mapped,
+    pub refunded: Mapped,
+    pub key: Vec<Column>,
+    /// Everything that what a payment earns depends on.
+    pub read: Vec<ReadColumn>,
+    /// The key columns are all there.
+    pub has_key: bool,
+    /// The last attribute number among those of customer and key, and among all that are read.
+    pub last_of_identity: i16,
+    pub last_read: i16,
+}
+
+/// Bindings by the table that a trigger is on; `None` for one that is not bound.
+type Known = FxHashMap<pg_sys::Oid, Option<Rc<Binding>>>;
+
+thread_local! {
+    static KNOWN: RefCell<(u64, Known)> = RefCell::default();
+}
+
+/// The bindings that are remembered, none of them of an older state.
+fn known<T>(body: impl FnOnce(&mut Known) -> T) -> T {
+    KNOWN.with_borrow_mut(|(generation, map)| {
+        if *generation != cache::generation() {
+            map.clear();
+            *generation = cache::generation();
+        }
+        body(map)
+    })
+}
+
+/// Has every session read bindings, terms and closed affiliates again when it next needs them.
+pub fn forget_everywhere() {
+    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(Relations::get().binding) };
+}
+
+impl Binding {
+    /// The binding of a table or of the partitioned table it belongs to. Terms that were committed
+    /// before a statement began hold for it: the server has noticed their change when the
+    /// statement locked the indexes that it adds to, which it does anew each time.
+    pub fn of(table: pg_sys::Oid) -> Option<Rc<Self>> {
+        if let Some(found) = known(|map| map.get(&table).cloned()) {
+            return found;
+        }
+        cache::watch(table);
+        let generation = cache::generation();
+        let loaded = as_owner(|| load(table)).map(Rc::new);
+        // what has changed since may have been read before it did: good enough for a statement
+        // that runs beside the change, but for none that follows
+        if generation == cache::generation() {
+            known(|map| map.insert(table, loaded.clone()));
+        }
+        loaded
+    }
+
+    /// This binding for rows of the bound table, where it is one for rows of a partition, whose
+    /// attribute numbers may be others.
+    pub fn of_bound_table(self: &Rc<Self>) -> Rc<Self> {
+        let is_partition = self.relation != self.table;
+        let root = is_partition.then(|| Self::of(self.table)).flatten();
+        root.unwrap_or_else(|| Rc::clone(self))
+    }
+
+    /// The host's tables that say what payments earn.
+    pub fn tables(&self) -> Vec<pg_sys::Oid> {
+        let refunds = self.refunds_table.as_ref().map(|refunds| refunds.table);
+        std::iter::once(self.table).chain(refunds).collect()
+    }
+
+    /// The key of a payment as text, from the texts of its columns.
+    pub fn key_text(&self, mut columns: Vec<String>) -> String {
+        if columns.len() == 1 {
+            columns.remove(0)
+        } else {
+            record_text::write(&columns)
+        }
+    }
+
+    /// The texts of the key's columns from the text of a key; `None` if it is malformed.
+    pub fn key_columns(&self, key: &str) -> Option<Vec<String>> {
+        if self.columns.key.len() == 1 {
+            return Some(vec![key.to_owned()]);
+        }
+        record_text::read(key).filter(|columns| columns.len() == self.columns.key.len())
+    }
+}
+
+const LOAD: &str = "
+    SELECT b.id, b.payments::oid, b.program, p.rate, p.hold_days, p.time_zone, b.minor_units,
+        coalesce(b.currency_code, CASE WHEN b.currency IS NULL THEN p.currency END), b.since,
+        b.on_delete = 'keep', b.table_oid = b.payments::oid, b.attnums,
+        ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key,
+        b.paid_when, b.paid_when_columns, b.paid_when_attnums,
+        (SELECT array_agg(a.id) FROM affiliate.affiliate a WHERE a.program = b.program AND a.status = 'closed'),
+        EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
+        (parse_ident(b.table_name))[2],
+        EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.binding_id = b.id
+            AND (f.detached_at IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds))),
+        b.paused_at IS NOT NULL,
+        EXISTS (SELECT FROM affiliate.refund_spelling s WHERE s.binding_id = b.id),
+        b.key_types <> affiliate.key_types(b.payments, b.payment_key, b.attnums[7:], b.table_oid)
+    FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
+    WHERE b.detached_at IS NULL
+        AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
+
+fn load(table: pg_sys::Oid) -> Option<Binding> {
+    spi::connect(|connection| {
+        let regclass = unsafe { DatumWithOid::new(table, pg_sys::REGCLASSOID) };
+        let row = connection.run(LOAD, Sees::Latest, &[regclass]);
+        if row.is_empty() {
+            return None;
+        }
+        Some(from_row(table, &row))
+    })
+}
+
+fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
+    let root: pg_sys::Oid = row.get(0, 1).unwrap_or(table);
+    let attnums_hold = row.get::<bool>(0, 10).unwrap_or_default();
+    let attnums: Vec<i16> = row.get(0, 11).unwrap_or_default();
+    let names: Vec<Option<String>> = row.get(0, 12).unwrap_or_default();
+    let resolver = Resolver::open(table, root, attnums_hold);
+    let mut mapped = resolver.columns(&names, &attnums).into_iter();
+    let mut next = || mapped.next().unwrap_or(Mapped::No);
+    let (customer, amount, currency, paid_at, refunded, _product) =
+        (next(), next(), next(), next(), next(), next());
+    let keys: Vec<Mapped> = mapped.collect();
+    let key: Vec<Column> = keys.iter().filter_map(Mapped::column).collect();
+    let has_key = key.len() == keys.len();
+
+    let paid_when: Option<String> = row.get(0, 13);
+    let condition = paid_when.map(|sql| {
+        let names: Vec<String> = row.get(0, 14).unwrap_or_default();
+        let numbers: Vec<i16> = row.get(0, 15).unwrap_or_default();
+        let columns = names.iter().enumerate().map(|(n, name)| {
+            let found = resolver.column(name, numbers.get(n).copied().unwrap_or(0));
+            (name.clone(), found.column().map_or(0, |c| c.attnum))
+        });
+        let name: String = row.get(0, 18).unwrap_or_default();
+        Condition::new(table, &name, sql, columns.collect())
+    });
+
+    let mut attnums: Vec<i16> = [customer, amount, currency, paid_at, refunded]
+        .iter()
+        .filter_map(Mapped::column)
+        .chain(key.iter().copied())
+        .map(|column| column.attnum)
+        .collect();
+    attnums.extend(condition.iter().flat_map(Condition::attnums));
+    attnums.sort_unstable();
+    attnums.dedup();
+    let identity = customer.column().into_iter().chain(key.iter().copied());
+    let last_of_identity = identity.map(|column| column.attnum).max().unwrap_or(1);
+    let last_read = attnums.last().copied().unwrap_or(1);
+    let has_many_spellings = !key.iter().all(Column::has_one_spelling);
+    let host = HostTable::new(root, &resolver, attnums.clone(), &key);
+    let read = attnums
+        .into_iter()
+        .filter_map(|attnum| resolver.read_column(attnum))
+        .collect();
+
+    let depends_on_settings = customer
+        .column()
+        .iter()
+        .chain(&key)
+        .chain(&currency.column())
+        .any(|column| !is_text_stable(column.type_oid));
+    let id = row.get(0, 0).unwrap_or_default();
+    let rate = row
+        .datum(0, 3)
+        .map(|(datum, _)| unsafe { numeric::decode(datum) });
+    Binding {
+        id,
+        relation: table,
+        table: root,
+        program: row.get(0, 2).unwrap_or_default(),
+        terms: ProgramTerms {
+            rate: rate.and_then(Result::ok).unwrap_or_default(),
+            hold_days: row.get(0, 4).unwrap_or_default(),
+            zone: row
+                .get::<String>(0, 5)
+                .and_then(|name| Zone::named(&name))
+                .unwrap_or_else(Zone::utc),
+        },
+        columns: Columns {
+            customer,
+            amount,
+            currency,
+            paid_at,
+            refunded,
+            key,
+            read,
+            has_key,
+            last_of_identity,
+            last_read,
+        },
+        minor_units: row.get(0, 6).unwrap_or_default(),
+        constant_currency: row
+            .get::<String>(0, 7)
+            .and_then(|code| Currency::parse(&code)),
+        condition,
+        since: row
+            .datum(0, 8)
+            .filter(|(_, is_null)| !is_null)
+            .map(|(datum, _)| datum.value() as i64),
+        keeps_deleted: row.get(0, 9).unwrap_or_default(),
+        is_paused: row.get(0, 20).unwrap_or_default(),
+        depends_on_settings,
+        closed_affiliates: row
+            .get::<Vec<i32>>(0, 16)
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        has_recorded_refunds: row.get(0, 17).unwrap_or_default(),
+        has_lost_refunds: row.get(0, 19).unwrap_or_default(),
+        has_many_spellings,
+        has_spellings: Cell::new(row.get(0, 21).unwrap_or_default()),
+        has_new_key_types: row.get(0, 22).unwrap_or_default(),
+        refunds_table: RefundsTable::of(id),
+        host,
+        old_row: KeptSlot::default(),
+        new_row: KeptSlot::default(),
+    }
+}
+
+/// Types whose text is the same in every session.
+fn is_text_stable(type_oid: pg_sys::Oid) -> bool {
+    matches!(
+        type_oid,
+        pg_sys::INT2OID
+            | pg_sys::INT4OID
+            | pg_sys::INT8OID
+            | pg_sys::TEXTOID
+            | pg_sys::VARCHAROID
+            | pg_sys::BPCHAROID
+            | pg_sys::UUIDOID
+            | pg_sys::NUMERICOID
+    )
+}

@@ -1,0 +1,18 @@
+//! The tables of the host: attaching them, their columns, conditions, keys and amounts.
+
+pub mod alter;
+pub mod amount;
+pub mod asked;
+pub mod attach;
+pub mod binding;
+pub mod columns;
+pub mod condition;
+pub mod dropped;
+pub mod host;
+pub mod host_table;
+pub mod mapping;
+pub mod ownership;
+pub mod pause;
+pub mod refunds_table;
+pub mod renames;
+pub mod spelling;

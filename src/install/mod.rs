@@ -1,0 +1,7 @@
+//! What guards the extension itself: access, its owner, drop protection, restoring.
+
+pub mod access;
+pub mod library;
+pub mod owner;
+pub mod protect;
+pub mod triggers;

@@ -1,0 +1,4 @@
+//! Payout runs, the states of payouts, and schedules.
+
+pub mod run;
+pub mod schedule;

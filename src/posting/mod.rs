@@ -1,0 +1,20 @@
+//! From a row of a payments table to entries of the ledger.
+
+pub mod attach_refunds;
+pub mod backfill;
+pub mod changes;
+pub mod insert;
+pub mod key_types;
+pub mod on_error;
+pub mod quarantine;
+pub mod record_refund;
+pub mod referrals;
+pub mod refund_spellings;
+pub mod refunds;
+pub mod respell;
+pub mod restore;
+pub mod row;
+pub mod settle;
+pub mod transaction;
+pub mod transition;
+pub mod trigger;

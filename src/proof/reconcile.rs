@@ -1,0 +1,176 @@
+//! Back-fill and reconciliation: the trigger's own rules, over rows that no trigger saw.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::prelude::*;
+
+use crate::bindings::asked::bound;
+use crate::bindings::binding::Binding;
+use crate::posting::backfill;
+use crate::posting::on_error;
+use crate::posting::record_refund::settle_waiting;
+use crate::posting::refund_spellings;
+use crate::posting::respell;
+use crate::posting::row::Window;
+use crate::posting::settle::{Counts, Difference, Effect, Options, Settler};
+use crate::proof::comparison;
+use crate::server::calls::{argument, raw_function, return_rows};
+use crate::server::locks::{RECONCILE_LOCK, advisory_lock, require_read_committed};
+use crate::server::names::table_name;
+use crate::server::rights::{as_owner, unless_host_fails};
+use crate::server::snapshot;
+use crate::server::spi::{self, Sees};
+
+/// # Safety
+/// The function must return three bigints.
+pub unsafe fn return_counts(fcinfo: pg_sys::FunctionCallInfo, counts: Counts) {
+    spi::connect(|connection| {
+        let args = [
+            counts.posted.into(),
+            counts.reversed.into(),
+            counts.quarantined.into(),
+        ];
+        unsafe {
+            return_rows(
+                fcinfo,
+                &connection.run("SELECT $1, $2, $3", Sees::Now, &args),
+            )
+        };
+    });
+}
+
+raw_function!(
+    affiliate_backfill_wrapper,
+    pg_finfo_affiliate_backfill_wrapper,
+    |fcinfo| {
+        require_read_committed("affiliate_backfill()");
+        let moment = |n| unsafe { argument::<TimestampWithTimeZone>(fcinfo, n) }.map(i64::from);
+        let binding = bound(unsafe { argument::<pg_sys::Oid>(fcinfo, 0) });
+        let window = Window {
+            since: moment(1),
+            until: moment(2),
+        };
+        let mut counts = Counts::default();
+        as_owner(|| {
+            let binding = respell::up_to_date(binding);
+            // or they would be posted as if nothing was known of them
+            comparison::respelled(&binding, |settler, key_columns| {
+                counts.add(settle(settler, &binding, key_columns));
+            });
+            learn_spellings(&binding, &mut counts);
+            backfill::post_missing(&binding, window, i64::MAX, &mut counts);
+        });
+        unsafe { return_counts(fcinfo, counts) };
+        pg_sys::Datum::null()
+    }
+);
+
+raw_function!(
+    affiliate_reconcile_wrapper,
+    pg_finfo_affiliate_reconcile_wrapper,
+    |fcinfo| {
+        require_read_committed("affiliate_reconcile()");
+        let limit = unsafe { argument::<i64>(fcinfo, 0) }.unwrap_or(i64::MAX);
+        let mut counts = Counts::default();
+        as_owner(|| {
+            advisory_lock(RECONCILE_LOCK);
+            for table in bound_tables() {
+                // what is paused is left alone by all but affiliate_resume()
+                let Some(binding) = Binding::of(table).filter(|binding| !binding.is_paused) else {
+                    continue;
+                };
+                let before = counts;
+                let reconciled = unless_host_fails(|| {
+                    let binding = respell::up_to_date(binding);
+                    reconcile(&binding, limit, &mut counts);
+                });
+                if let Err(why) = reconciled {
+                    counts = before;
+                    pgrx::warning!("{} can't be read: {why}", table_name(table));
+                }
+            }
+            settle_waiting();
+        });
+        unsafe { return_counts(fcinfo, counts) };
+        pg_sys::Datum::null()
+    }
+);
+
+/// The bound tables that are there, by the number of their binding.
+pub fn bound_tables() -> Vec<pg_sys::Oid> {
+    const BOUND: &str = "
+        SELECT b.payments::oid FROM affiliate.binding b
+        WHERE b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments) ORDER BY b.id";
+    spi::connect(|connection| {
+        let rows = connection.run(BOUND, Sees::Now, &[]);
+        (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+    })
+}
+
+/// Missing payments up to which each is settled by itself; more are posted as a back-fill does.
+const FEW: usize = 1000;
+
+/// Settles every payment of a table whose ledger is not what its row says.
+pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
+    learn_spellings(binding, counts);
+    if !settle_differences(binding, limit, FEW, counts) {
+        backfill::post_missing(binding, Window::default(), limit, counts);
+        settle_differences(binding, limit, usize::MAX, counts);
+    }
+    let mut settler = Settler::new(Rc::clone(binding));
+    const QUARANTINED: &str = "SELECT payment_key FROM affiliate.quarantine WHERE binding_id = $1 AND resolved_at IS NULL ORDER BY id";
+    spi::connect(|connection| {
+        let rows = connection.run(QUARANTINED, Sees::Now, &[binding.id.into()]);
+        for row in 0..rows.len() {
+            let key: Option<String> = rows.get(row, 0);
+            if let Some(key_columns) = key.and_then(|key| binding.key_columns(&key)) {
+                counts.add(settle(&mut settler, binding, &key_columns));
+            }
+        }
+    });
+}
+
+/// Settles payments whose refunds are spelled in a way that no trigger has noticed.
+fn learn_spellings(binding: &Rc<Binding>, counts: &mut Counts) {
+    let mut settler = Settler::new(Rc::clone(binding));
+    snapshot::with_latest(&binding.tables(), || {
+        comparison::misspelled(binding, &mut settler, |settler, own, asked| {
+            let text = |key: &[String]| binding.key_text(key.to_vec());
+            refund_spellings::remember_spelling(binding, &text(own), &text(asked));
+            counts.add(settle(settler, binding, own));
+            ControlFlow::Continue(())
+        });
+    });
+}
+
+/// Settles a payment; one that can't be goes to quarantine, or stays there, if errors do that.
+fn settle(settler: &mut Settler, binding: &Rc<Binding>, key_columns: &[String]) -> Effect {
+    let lock = Options {
+        lock: true,
+        ..Options::default()
+    };
+    if on_error::quarantines() {
+        on_error::settle(binding, key_columns, lock)
+    } else {
+        settler.settle(key_columns, lock)
+    }
+}
+
+/// Settles the payments that differ. False if it broke off, as more than so many had no entries.
+fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mut Counts) -> bool {
+    let mut missing = 0;
+    comparison::differences(binding, |settler, difference, key_columns| {
+        if counts.posted + counts.reversed >= limit {
+            return ControlFlow::Break(());
+        }
+        missing += usize::from(difference == Difference::Unposted);
+        if missing > few {
+            return ControlFlow::Break(());
+        }
+        counts.add(settle(settler, binding, key_columns));
+        ControlFlow::Continue(())
+    });
+    missing <= few
+}

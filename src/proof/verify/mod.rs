@@ -1,0 +1,178 @@
+//! Proof: every invariant as a query of its violations. Most of these queries read the whole
+//! ledger, so they are not asked one by one: a few passes over it find out first which of them
+//! could have an answer, and in a healthy database none has.
+
+mod figures;
+mod ledger;
+mod payouts;
+mod state;
+
+use std::collections::HashSet;
+
+use pgrx::prelude::*;
+
+use crate::posting::settle::Difference;
+use crate::proof::unposted::compare_all;
+use crate::server::calls::{raw_function, return_rows};
+use crate::server::rights::as_owner;
+use crate::server::spi::{self, Connection, Sees};
+
+/// A check that is a query: its rows, one text column, are the violations.
+struct Check {
+    name: &'static str,
+    description: &'static str,
+    asked: Asked,
+    violations: &'static str,
+}
+
+/// When the query of a check is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Always,
+    /// If a pass has named the check. A pass may name a check that has no violations, but must
+    /// name each one that has.
+    IfSuspected,
+}
+
+/// Several checks may have one name; the violations of both are its violations.
+const CHECKS: &[&[Check]] = &[
+    ledger::CHECKS,
+    payouts::CHECKS,
+    figures::CHECKS,
+    state::CHECKS,
+];
+
+/// Queries of names of checks, each a pass over the ledger.
+const PASSES: &[&str] = &[ledger::ENTRIES, ledger::HISTORIES, payouts::LINKS];
+
+/// What the comparison of bound tables with the ledger counts.
+const PAYMENT_CHECKS: &[(Difference, &str, &str)] = &[
+    (
+        Difference::Unposted,
+        "payments_have_entries",
+        "An eligible payment has its entries",
+    ),
+    (
+        Difference::OffTarget,
+        "posted_equals_target",
+        "The posted sum of a payment is the commission of the row as it is",
+    ),
+    (
+        Difference::NoPayment,
+        "entries_have_payment",
+        "An entry that is not reversed has its payment, unless deletes are kept",
+    ),
+];
+
+/// One row of the result.
+struct Finding {
+    name: &'static str,
+    description: &'static str,
+    violations: i64,
+    sample: Option<String>,
+}
+
+/// The checks that the passes name.
+fn suspected(connection: &Connection, api: &str) -> HashSet<String> {
+    let mut names = HashSet::new();
+    for pass in PASSES {
+        let sql = format!(
+            "SELECT DISTINCT p.name FROM ({}) AS p (name)",
+            pass.replace("@api@", api)
+        );
+        let rows = connection.run_once(&sql, Sees::Now, &[]);
+        names.extend((0..rows.len()).filter_map(|row| rows.get::<String>(row, 0)));
+    }
+    names
+}
+
+fn run_check(connection: &Connection, api: &str, check: &Check) -> (i64, Option<String>) {
+    let sql = format!(
+        "SELECT count(*), min(v.sample) FROM ({}) AS v (sample)",
+        check.violations.replace("@api@", api)
+    );
+    let rows = connection.run_once(&sql, Sees::Now, &[]);
+    (rows.get(0, 0).unwrap_or_default(), rows.get(0, 1))
+}
+
+fn run_checks(connection: &Connection, api: &str) -> Vec<Finding> {
+    let suspected = suspected(connection, api);
+    let mut findings: Vec<Finding> = Vec::new();
+    for check in CHECKS.iter().copied().flatten() {
+        let is_due = check.asked == Asked::Always || suspected.contains(check.name);
+        let (violations, sample) = if is_due {
+            run_check(connection, api, check)
+        } else {
+            (0, None)
+        };
+        match findings.last_mut().filter(|last| last.name == check.name) {
+            Some(same) => {
+                same.violations += violations;
+                same.sample = same.sample.take().or(sample);
+            }
+            None => findings.push(Finding {
+                name: check.name,
+                description: check.description,
+                violations,
+                sample,
+            }),
+        }
+    }
+    findings
+}
+
+/// Compares every bound table with the ledger.
+fn compare_payments() -> Vec<Finding> {
+    let tables = compare_all();
+    PAYMENT_CHECKS
+        .iter()
+        .map(|(difference, name, description)| Finding {
+            name,
+            description,
+            violations: tables
+                .iter()
+                .map(|table| table.count(*difference))
+                .sum::<i64>(),
+            sample: tables.iter().find_map(|table| table.sample(*difference)),
+        })
+        .collect()
+}
+
+raw_function!(
+    affiliate_verify_wrapper,
+    pg_finfo_affiliate_verify_wrapper,
+    |fcinfo| {
+        as_owner(|| {
+            spi::connect(|connection| {
+                const API: &str = "
+                SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+                WHERE e.extname = 'affiliate'";
+                let api = connection
+                    .run(API, Sees::Now, &[])
+                    .value::<String>()
+                    .unwrap_or_default();
+                let mut findings = run_checks(connection, &api);
+                findings.extend(compare_payments());
+                const ROWS: &str = "
+                SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::text[])";
+                let names: Vec<&str> = findings.iter().map(|f| f.name).collect();
+                let descriptions: Vec<&str> = findings.iter().map(|f| f.description).collect();
+                let violations: Vec<i64> = findings.iter().map(|f| f.violations).collect();
+                let samples: Vec<Option<String>> =
+                    findings.iter().map(|f| f.sample.clone()).collect();
+                let rows = connection.run(
+                    ROWS,
+                    Sees::Now,
+                    &[
+                        names.into(),
+                        descriptions.into(),
+                        violations.into(),
+                        samples.into(),
+                    ],
+                );
+                unsafe { return_rows(fcinfo, &rows) };
+            });
+        });
+        pg_sys::Datum::null()
+    }
+);

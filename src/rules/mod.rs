@@ -1,0 +1,12 @@
+//! The rules of the program, without PostgreSQL: what a payment earns, when it matures, which
+//! codes are well formed, how a payout moves on. Everything here is a pure function.
+
+#![forbid(unsafe_code)]
+
+pub mod code;
+pub mod currency;
+pub mod eligibility;
+pub mod fault;
+pub mod money;
+pub mod payout;
+pub mod settlement;

@@ -6,6 +6,7 @@ use pgrx::{PgTupleDesc, pg_sys};
 
 use crate::ledger::reader::column;
 use crate::server::error::Problem;
+use crate::server::majors;
 use crate::server::names::table_name;
 use crate::server::raw;
 use crate::server::rights::as_owner;
@@ -106,7 +107,7 @@ impl Further {
                 if are_generated {
                     (*slot).tts_tableOid = (*(*target).ri_RelationDesc).rd_id;
                     let insert = pg_sys::CmdType::CMD_INSERT;
-                    raw::ExecComputeStoredGenerated(target, executor, slot, insert);
+                    majors::ExecComputeStoredGenerated(target, executor, slot, insert);
                 }
             });
         }

@@ -13,6 +13,7 @@ use crate::ledger::further::Further;
 use crate::ledger::reader::{LEDGER, Reader, Terms, column};
 use crate::rules::money;
 use crate::rules::settlement::{Account, Posting};
+use crate::server::majors;
 use crate::server::memory::Context;
 use crate::server::numeric::Numeric;
 use crate::server::raw;
@@ -214,7 +215,8 @@ impl Writer {
                     raw::heap_multi_insert(ledger, slots, count as i32, command, 0, none);
                     for n in 0..count {
                         let slot = *slots.add(n);
-                        let conflicts = insert_index_tuples(target, slot, executor, takes_back);
+                        let conflicts =
+                            majors::insert_index_tuples(target, slot, executor, takes_back);
                         if !conflicts.is_null() {
                             found[n / 64] |= 1 << (n % 64);
                         }
@@ -296,8 +298,7 @@ impl Writer {
                 // them one by one takes longer, and the lock of the table holds as much
                 for n in 0..(*target).ri_NumIndices as usize {
                     let index = *(*target).ri_IndexRelationDescs.add(n);
-                    #[cfg(any(feature = "pg17", feature = "pg18"))]
-                    raw::index_insert_cleanup(index, *(*target).ri_IndexRelationInfo.add(n));
+                    majors::end_index_inserts(index, *(*target).ri_IndexRelationInfo.add(n));
                     raw::index_close(index, pg_sys::NoLock as _);
                 }
                 raw::FreeExecutorState(executor);
@@ -327,40 +328,5 @@ unsafe fn has_expressions(target: *mut pg_sys::ResultRelInfo) -> bool {
                 let index = *(*target).ri_IndexRelationInfo.add(n);
                 !(*index).ii_Expressions.is_null() || !(*index).ii_Predicate.is_null()
             })
-    }
-}
-
-/// Within a guard. With `may_conflict`, the indexes whose uniqueness the row violates are
-/// returned instead of raised.
-unsafe fn insert_index_tuples(
-    target: *mut pg_sys::ResultRelInfo,
-    slot: *mut pg_sys::TupleTableSlot,
-    executor: *mut pg_sys::EState,
-    may_conflict: bool,
-) -> *mut pg_sys::List {
-    let is_update = false;
-    let none = std::ptr::null_mut();
-    unsafe {
-        #[cfg(feature = "pg15")]
-        return raw::ExecInsertIndexTuples(
-            target,
-            slot,
-            executor,
-            is_update,
-            may_conflict,
-            std::ptr::null_mut(),
-            none,
-        );
-        #[cfg(not(feature = "pg15"))]
-        return raw::ExecInsertIndexTuples(
-            target,
-            slot,
-            executor,
-            is_update,
-            may_conflict,
-            std::ptr::null_mut(),
-            none,
-            false,
-        );
     }
 }

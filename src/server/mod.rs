@@ -5,6 +5,7 @@ pub mod cache;
 pub mod calls;
 pub mod error;
 pub mod locks;
+pub mod majors;
 pub mod memory;
 pub mod names;
 pub mod numeric;

@@ -8,6 +8,7 @@
 use pgrx::pg_sys;
 
 use crate::server::error::Problem;
+use crate::server::majors;
 use crate::server::memory::Context;
 use crate::server::names::table_name;
 use crate::server::raw;
@@ -90,17 +91,7 @@ impl Probe {
         let (heap, index, scan) = unsafe {
             layout.open(lock, |heap, index| {
                 let index = raw::index_open(index, lock);
-                #[cfg(not(feature = "pg18"))]
-                let scan = raw::index_beginscan(heap, index, snapshot, keys as i32, 0);
-                #[cfg(feature = "pg18")]
-                let scan = raw::index_beginscan(
-                    heap,
-                    index,
-                    snapshot,
-                    std::ptr::null_mut(),
-                    keys as i32,
-                    0,
-                );
+                let scan = majors::begin_index_scan(heap, index, snapshot, keys as i32);
                 (heap, index, scan)
             })
         };

@@ -9,10 +9,22 @@ use std::ffi::c_int;
 
 use pgrx::pg_sys::{
     Datum, EState, HeapTuple, IndexScanDesc, ItemPointerData, LOCKMODE, MemoryContext, Oid,
-    Relation, ResultRelInfo, ScanDirection, ScanKey, Snapshot, TupleTableSlot, Tuplestorestate,
+    Relation, ResultRelInfo, ScanDirection, ScanKey, TupleTableSlot, Tuplestorestate,
 };
 
-unsafe extern "C-unwind" {
+/// Declares functions of the server without a guard. The signatures are held against those of its
+/// headers, so that one that another major has changed does not compile.
+macro_rules! unguarded {
+    ($(pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*) => {
+        unsafe extern "C-unwind" {
+            $(pub fn $name($($argument: $type),*) $(-> $result)?;)*
+        }
+        $(const _: unsafe fn($($type),*) $(-> $result)? = pgrx::pg_sys::$name;)*
+    };
+}
+pub(super) use unguarded;
+
+unguarded! {
     pub fn table_open(relation: Oid, lock: LOCKMODE) -> Relation;
     pub fn table_close(relation: Relation, lock: LOCKMODE);
     pub fn index_open(relation: Oid, lock: LOCKMODE) -> Relation;
@@ -21,23 +33,6 @@ unsafe extern "C-unwind" {
         relation: Relation,
         list: *mut *mut pgrx::pg_sys::List,
     ) -> *mut TupleTableSlot;
-    #[cfg(not(feature = "pg18"))]
-    pub fn index_beginscan(
-        heap: Relation,
-        index: Relation,
-        snapshot: Snapshot,
-        keys: c_int,
-        order_bys: c_int,
-    ) -> IndexScanDesc;
-    #[cfg(feature = "pg18")]
-    pub fn index_beginscan(
-        heap: Relation,
-        index: Relation,
-        snapshot: Snapshot,
-        instrument: *mut pgrx::pg_sys::IndexScanInstrumentation,
-        keys: c_int,
-        order_bys: c_int,
-    ) -> IndexScanDesc;
     pub fn ScanKeyEntryInitialize(
         entry: ScanKey,
         flags: c_int,
@@ -96,14 +91,6 @@ unsafe extern "C-unwind" {
         slot: *mut TupleTableSlot,
         executor: *mut EState,
     );
-    pub fn ExecComputeStoredGenerated(
-        target: *mut ResultRelInfo,
-        executor: *mut EState,
-        slot: *mut TupleTableSlot,
-        command: pgrx::pg_sys::CmdType::Type,
-    );
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
-    pub fn index_insert_cleanup(index: Relation, info: *mut pgrx::pg_sys::IndexInfo);
     pub fn heap_multi_insert(
         relation: Relation,
         slots: *mut *mut TupleTableSlot,
@@ -113,27 +100,6 @@ unsafe extern "C-unwind" {
         state: pgrx::pg_sys::BulkInsertState,
     );
     pub fn GetCurrentCommandId(used: bool) -> u32;
-    #[cfg(feature = "pg15")]
-    pub fn ExecInsertIndexTuples(
-        target: *mut ResultRelInfo,
-        slot: *mut TupleTableSlot,
-        executor: *mut EState,
-        update: bool,
-        no_duplicate_error: bool,
-        conflict: *mut bool,
-        arbiters: *mut pgrx::pg_sys::List,
-    ) -> *mut pgrx::pg_sys::List;
-    #[cfg(not(feature = "pg15"))]
-    pub fn ExecInsertIndexTuples(
-        target: *mut ResultRelInfo,
-        slot: *mut TupleTableSlot,
-        executor: *mut EState,
-        update: bool,
-        no_duplicate_error: bool,
-        conflict: *mut bool,
-        arbiters: *mut pgrx::pg_sys::List,
-        only_summarizing: bool,
-    ) -> *mut pgrx::pg_sys::List;
     pub fn RelationIdGetRelation(relation: Oid) -> Relation;
     pub fn RelationClose(relation: Relation);
     pub fn ReadBuffer(relation: Relation, block: u32) -> c_int;

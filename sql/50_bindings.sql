@@ -77,16 +77,24 @@ AS $$
 $$;
 COMMENT ON FUNCTION affiliate.attribute_names(regclass, smallint[]) IS 'The names of columns, NULL for none';
 
-CREATE FUNCTION affiliate.key_types(relation regclass, names text[], numbers smallint[], numbered oid) RETURNS text[]
+CREATE FUNCTION affiliate.key_types(binding affiliate.binding) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(array_agg(coalesce(format_type(a.atttypid, a.atttypmod), '') ORDER BY m.n), '{}')
-    FROM unnest(names, numbers) WITH ORDINALITY AS m (name, number, n)
-        LEFT JOIN pg_attribute a ON a.attrelid = relation AND NOT a.attisdropped
-            AND CASE WHEN relation = numbered THEN a.attnum = m.number ELSE a.attname = m.name END
+    FROM unnest(binding.payment_key, binding.attnums[7:]) WITH ORDINALITY AS m (name, number, n)
+        LEFT JOIN pg_attribute a ON a.attrelid = binding.payments AND NOT a.attisdropped
+            AND CASE WHEN binding.payments = binding.table_oid THEN a.attnum = m.number ELSE a.attname = m.name END
 $$;
-COMMENT ON FUNCTION affiliate.key_types(regclass, text[], smallint[], oid)
-    IS 'The types of columns, by their attribute numbers in the table for which these were written, else by name; empty for none';
+COMMENT ON FUNCTION affiliate.key_types(affiliate.binding)
+    IS 'The types that the columns of a binding''s key have by now, by their attribute numbers in the table for which these were written, else by name; empty for none';
+
+CREATE FUNCTION affiliate.has_new_key_types(binding affiliate.binding) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT binding.key_types <> affiliate.key_types(binding)
+$$;
+COMMENT ON FUNCTION affiliate.has_new_key_types(affiliate.binding)
+    IS 'Whether they are not those by which the ledger knows the payments';
 
 -- Of a table that was dropped unnoticed a dump has the number, which may be another table's here:
 -- the number from there, and a name that is not the one the binding knows.
@@ -112,7 +120,7 @@ BEGIN
             NEW.paid_at, NEW.refunded, NEW.product] || NEW.payment_key);
         -- a restored binding has the types of its time
         IF NEW.key_types = '{}' THEN
-            NEW.key_types := affiliate.key_types(NEW.payments, NEW.payment_key, NEW.attnums[7:], NEW.table_oid);
+            NEW.key_types := affiliate.key_types(NEW);
         END IF;
         NEW.paid_when_attnums := affiliate.attribute_numbers(NEW.payments, NEW.paid_when_mapped);
     END IF;

@@ -181,7 +181,7 @@ const LOAD: &str = "
             AND (f.detached_at IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds))),
         b.paused_at IS NOT NULL,
         EXISTS (SELECT FROM affiliate.refund_spelling s WHERE s.binding_id = b.id),
-        b.key_types <> affiliate.key_types(b.payments, b.payment_key, b.attnums[7:], b.table_oid)
+        affiliate.has_new_key_types(b)
     FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
     WHERE b.detached_at IS NULL
         AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";

@@ -13,7 +13,7 @@ raw_function!(follow_key_types, pg_finfo_follow_key_types, |_| {
     const CHANGED: &str = "
         SELECT b.payments::oid FROM affiliate.binding b
         WHERE b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)
-            AND b.key_types <> affiliate.key_types(b.payments, b.payment_key, b.attnums[7:], b.table_oid)";
+            AND affiliate.has_new_key_types(b)";
     let follow = || {
         as_owner(|| {
             let changed: Vec<pg_sys::Oid> = spi::connect(|connection| {

@@ -25,7 +25,7 @@ pub fn up_to_date(binding: Rc<Binding>) -> Rc<Binding> {
 
 fn respell(binding: &Rc<Binding>) {
     const IS_DUE: &str = "
-        SELECT b.key_types <> affiliate.key_types(b.payments, b.payment_key, b.attnums[7:], b.table_oid)
+        SELECT affiliate.has_new_key_types(b)
         FROM affiliate.binding b WHERE b.id = $1 FOR UPDATE";
     const KEYS: &str = "
         SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $1
@@ -33,7 +33,7 @@ fn respell(binding: &Rc<Binding>) {
         UNION SELECT q.payment_key FROM affiliate.quarantine q WHERE q.binding_id = $1 AND q.resolved_at IS NULL";
     const DONE: &str = "
         UPDATE affiliate.binding b
-        SET key_types = affiliate.key_types(b.payments, b.payment_key, b.attnums[7:], b.table_oid)
+        SET key_types = affiliate.key_types(b)
         WHERE b.id = $1";
     spi::connect(|connection| {
         let args = [binding.id.into()];

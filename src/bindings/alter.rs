@@ -4,11 +4,12 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
 use crate::bindings::asked::bound;
-use crate::bindings::host::Host;
-use crate::bindings::mapping::Mapping;
+use crate::bindings::binding::{Binding, OWN_PAYMENTS};
+use crate::bindings::candidate::Candidate;
+use crate::bindings::mapping::{Fitting, Mapping};
 use crate::bindings::ownership::require_owner;
 use crate::programs::program::require_program;
-use crate::server::args::{moment, timestamptz};
+use crate::server::args::{moment, regclass};
 use crate::server::error::Problem;
 use crate::server::rights::as_owner;
 use crate::server::spi::{self, Connection, Sees};
@@ -69,6 +70,22 @@ fn current(connection: &Connection, id: i32) -> Option<Current> {
     })
 }
 
+/// What a caller wants to be otherwise; `None` leaves an option as it is.
+struct Changes {
+    currency: Option<String>,
+    paid_at: Option<String>,
+    since: Option<i64>,
+    refunded: Option<String>,
+    product: Option<String>,
+    paid_when: Option<String>,
+    minor_units: Option<bool>,
+    currency_code: Option<String>,
+    program: Option<String>,
+    on_delete: Option<String>,
+    /// The options to be let go.
+    clear: Vec<String>,
+}
+
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(sql = false)]
 fn affiliate_alter_binding(
@@ -86,64 +103,40 @@ fn affiliate_alter_binding(
     clear: Option<Vec<Option<String>>>,
 ) -> bool {
     let binding = bound(payments);
-    if binding.id == crate::bindings::binding::OWN_PAYMENTS {
+    if binding.id == OWN_PAYMENTS {
         Problem::OwnPayments.raise();
     }
     require_owner(binding.table);
-    let clear = cleared(clear);
-    let since = since.map(|since| moment("since", Some(since)));
-    spi::connect(|connection| {
-        let host = Host::open_with(binding.table, pg_sys::AccessShareLock as _);
-        let Some(Current {
-            mapping: before,
-            has_ledger,
-            has_recorded_refunds,
-        }) = current(connection, binding.id)
-        else {
-            let table = host.name.clone();
-            Problem::NotAttached { table }.raise();
-        };
-        let frozen = |option| {
-            let table = host.name.clone();
-            Problem::FrozenOption { option, table }.raise()
-        };
-        let choice = Choice { clear: &clear };
-        if program.as_ref().is_some_and(|p| *p != before.program) && has_ledger {
-            frozen("program");
-        }
-        if minor_units.is_some_and(|units| units != before.minor_units) && has_ledger {
-            frozen("minor_units");
-        }
-        if clear.iter().any(|name| name == "refunded") && before.refunded.is_some() && has_ledger {
-            frozen("refunded");
-        }
-        if refunded.is_some() && before.refunded.is_none() {
-            let table = host.name.clone();
-            if binding.refunds_table.is_some() {
-                Problem::RefundsAttached { table }.raise();
-            }
-            if has_recorded_refunds {
-                Problem::RefundsRecorded { table }.raise();
-            }
-        }
-        let changes_condition = paid_when.is_some() || clear.iter().any(|name| name == "paid_when");
-        let after = Mapping {
-            customer: before.customer,
-            amount: before.amount,
-            currency: choice.of("currency", currency, before.currency),
-            paid_at: choice.of("paid_at", paid_at, before.paid_at),
-            refunded: choice.of("refunded", refunded, before.refunded),
-            product: choice.of("product", product, before.product),
-            paid_when: choice.of("paid_when", paid_when, None),
-            minor_units: minor_units.unwrap_or(before.minor_units),
-            currency_code: choice.of("currency_code", currency_code, before.currency_code),
-            since: choice.of("since", since, before.since),
-            program: program.unwrap_or(before.program),
-            on_delete: on_delete.unwrap_or(before.on_delete),
-        };
-        as_owner(|| require_program(connection, &after.program));
-        change(connection, binding.id, &host, after, changes_condition)
-    })
+    let changes = Changes {
+        clear: cleared(clear),
+        currency,
+        paid_at,
+        since: since.map(|since| moment("since", Some(since))),
+        refunded,
+        product,
+        paid_when,
+        minor_units,
+        currency_code,
+        program,
+        on_delete,
+    };
+    spi::connect(|connection| alter(connection, &binding, changes))
+}
+
+/// False if nothing has changed.
+fn alter(connection: &Connection, binding: &Binding, changes: Changes) -> bool {
+    let host = Candidate::open_with(binding.table, pg_sys::AccessShareLock as _);
+    let Some(current) = current(connection, binding.id) else {
+        let table = host.name.clone();
+        Problem::NotAttached { table }.raise();
+    };
+    changes.refuse_frozen(&current, &host.name);
+    changes.refuse_second_refunds(&current, binding.refunds_table.is_some(), &host.name);
+    let changes_condition = changes.paid_when.is_some() || changes.clears("paid_when");
+    let after = changes.apply(current.mapping);
+    as_owner(|| require_program(connection, &after.program));
+    let fitting = after.fit(&host);
+    write(connection, binding.id, &host, fitting, changes_condition)
 }
 
 /// The options to be cleared.
@@ -164,6 +157,65 @@ fn cleared(clear: Option<Vec<Option<String>>>) -> Vec<String> {
     names
 }
 
+impl Changes {
+    fn clears(&self, name: &str) -> bool {
+        self.clear.iter().any(|cleared| cleared == name)
+    }
+
+    /// Refuses to change what the entries of the table's payments rest on.
+    fn refuse_frozen(&self, current: &Current, table: &str) {
+        if !current.has_ledger {
+            return;
+        }
+        let before = &current.mapping;
+        let frozen = |option| {
+            let table = table.to_owned();
+            Problem::FrozenOption { option, table }.raise()
+        };
+        if self.program.as_ref().is_some_and(|p| *p != before.program) {
+            frozen("program");
+        }
+        if self.minor_units.is_some_and(|u| u != before.minor_units) {
+            frozen("minor_units");
+        }
+        if self.clears("refunded") && before.refunded.is_some() {
+            frozen("refunded");
+        }
+    }
+
+    /// Refuses a column of refunds where they come from elsewhere.
+    fn refuse_second_refunds(&self, current: &Current, has_refunds_table: bool, table: &str) {
+        if self.refunded.is_none() || current.mapping.refunded.is_some() {
+            return;
+        }
+        let table = table.to_owned();
+        if has_refunds_table {
+            Problem::RefundsAttached { table }.raise();
+        }
+        if current.has_recorded_refunds {
+            Problem::RefundsRecorded { table }.raise();
+        }
+    }
+
+    fn apply(self, before: Mapping) -> Mapping {
+        let choice = Choice { clear: &self.clear };
+        Mapping {
+            customer: before.customer,
+            amount: before.amount,
+            currency: choice.of("currency", self.currency, before.currency),
+            paid_at: choice.of("paid_at", self.paid_at, before.paid_at),
+            refunded: choice.of("refunded", self.refunded, before.refunded),
+            product: choice.of("product", self.product, before.product),
+            paid_when: choice.of("paid_when", self.paid_when, None),
+            minor_units: self.minor_units.unwrap_or(before.minor_units),
+            currency_code: choice.of("currency_code", self.currency_code, before.currency_code),
+            since: choice.of("since", self.since, before.since),
+            program: self.program.unwrap_or(before.program),
+            on_delete: self.on_delete.unwrap_or(before.on_delete),
+        }
+    }
+}
+
 struct Choice<'a> {
     clear: &'a [String],
 }
@@ -181,45 +233,31 @@ impl Choice<'_> {
 }
 
 /// Writes down what has changed; false if nothing has.
-fn change(
+fn write(
     connection: &Connection,
     id: i32,
-    host: &Host,
-    after: Mapping,
+    host: &Candidate,
+    after: Fitting,
     changes_condition: bool,
 ) -> bool {
-    let resolved = after.resolve(host);
-    const CHANGE: &str = "
-        UPDATE affiliate.binding b SET
-            (program, customer, amount, currency, paid_at, refunded, product, currency_code, minor_units, since, on_delete)
-            = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12),
-            (table_oid, attnums) = (b.payments::oid, $13 || CASE WHEN b.table_oid = b.payments::oid THEN b.attnums[7:]
-                ELSE affiliate.attribute_numbers(b.payments, b.payment_key) END),
+    let change = format!(
+        "UPDATE affiliate.binding b SET
+            ({}) = ({}),
+            (table_oid, attnums) = (b.payments::oid, n.attnums || CASE WHEN b.table_oid = b.payments::oid
+                THEN b.attnums[7:] ELSE affiliate.attribute_numbers(b.payments, b.payment_key) END),
             (paid_when, paid_when_columns, paid_when_mapped, paid_when_attnums) = (
-                CASE WHEN $14 THEN $15 ELSE b.paid_when END, CASE WHEN $14 THEN $16 ELSE b.paid_when_columns END,
-                CASE WHEN $14 THEN $16 ELSE b.paid_when_mapped END,
-                CASE WHEN $14 THEN affiliate.attribute_numbers(b.payments, $16) ELSE b.paid_when_attnums END)
-        WHERE b.id = $1 AND (
-            (b.program, b.currency, b.paid_at, b.refunded, b.product, b.currency_code, b.minor_units, b.since, b.on_delete)
-                IS DISTINCT FROM ($2, $5, $6, $7, $8, $9, $10, $11, $12)
-            OR b.attnums[:6] IS DISTINCT FROM $13 OR $14 AND b.paid_when IS DISTINCT FROM $15)";
-    let args = [
-        id.into(),
-        after.program.into(),
-        after.customer.into(),
-        after.amount.into(),
-        after.currency.into(),
-        after.paid_at.into(),
-        after.refunded.into(),
-        after.product.into(),
-        resolved.currency_code.into(),
-        after.minor_units.into(),
-        timestamptz(after.since),
-        after.on_delete.into(),
-        resolved.attnums.into(),
-        changes_condition.into(),
-        after.paid_when.into(),
-        resolved.condition_columns.into(),
-    ];
-    as_owner(|| !connection.run(CHANGE, Sees::Now, &args).is_empty())
+                CASE WHEN $14 THEN $12 ELSE b.paid_when END, CASE WHEN $14 THEN $13 ELSE b.paid_when_columns END,
+                CASE WHEN $14 THEN $13 ELSE b.paid_when_mapped END,
+                CASE WHEN $14 THEN affiliate.attribute_numbers(b.payments, $13) ELSE b.paid_when_attnums END)
+         FROM affiliate.attribute_numbers($15, ARRAY[$1, $2, $3, $4, $5, $6]) AS n (attnums)
+         WHERE b.id = $16 AND (
+            (b.currency, b.paid_at, b.refunded, b.product, b.program, b.currency_code, b.minor_units, b.since, b.on_delete)
+                IS DISTINCT FROM ($3, $4, $5, $6, $7, $8, $9, $10, $11)
+            OR b.attnums[:6] IS DISTINCT FROM n.attnums OR $14 AND b.paid_when IS DISTINCT FROM $12)",
+        Fitting::COLUMNS,
+        Fitting::PARAMETERS
+    );
+    let mut args = after.args();
+    args.extend([changes_condition.into(), regclass(host.oid), id.into()]);
+    as_owner(|| !connection.run(&change, Sees::Now, &args).is_empty())
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use pgrx::{AnyElement, pg_sys};
 
-use crate::bindings::binding::Binding;
+use crate::bindings::binding::{Binding, Mapped};
 use crate::ledger::payment_keys::MAX_KEY_LENGTH;
 use crate::server::calls::required;
 use crate::server::error::Problem;
@@ -50,6 +50,17 @@ pub fn payment_key(binding: &Binding, value: Option<AnyElement>) -> String {
         .raise();
     }
     key
+}
+
+/// Raises an error where refunds of the payments come in a column, or in a table of their own.
+pub fn require_no_other_refunds(binding: &Binding) {
+    let table = || table_name(binding.table);
+    if !matches!(binding.columns.refunded, Mapped::No) {
+        Problem::RefundsInColumn { table: table() }.raise();
+    }
+    if binding.refunds_table.is_some() {
+        Problem::RefundsAttached { table: table() }.raise();
+    }
 }
 
 /// Raises an error if a key is too long to be indexed.

@@ -200,83 +200,17 @@ fn load(table: pg_sys::Oid) -> Option<Binding> {
 fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
     let root: pg_sys::Oid = row.get(0, 1).unwrap_or(table);
     let attnums_hold = row.get::<bool>(0, 10).unwrap_or_default();
-    let attnums: Vec<i16> = row.get(0, 11).unwrap_or_default();
-    let names: Vec<Option<String>> = row.get(0, 12).unwrap_or_default();
     let resolver = Resolver::open(table, root, attnums_hold);
-    let mut mapped = resolver.columns(&names, &attnums).into_iter();
-    let mut next = || mapped.next().unwrap_or(Mapped::No);
-    let (customer, amount, currency, paid_at, refunded, _product) =
-        (next(), next(), next(), next(), next(), next());
-    let keys: Vec<Mapped> = mapped.collect();
-    let key: Vec<Column> = keys.iter().filter_map(Mapped::column).collect();
-    let has_key = key.len() == keys.len();
-
-    let paid_when: Option<String> = row.get(0, 13);
-    let condition = paid_when.map(|sql| {
-        let names: Vec<String> = row.get(0, 14).unwrap_or_default();
-        let numbers: Vec<i16> = row.get(0, 15).unwrap_or_default();
-        let columns = names.iter().enumerate().map(|(n, name)| {
-            let found = resolver.column(name, numbers.get(n).copied().unwrap_or(0));
-            (name.clone(), found.column().map_or(0, |c| c.attnum))
-        });
-        let name: String = row.get(0, 18).unwrap_or_default();
-        Condition::new(table, &name, sql, columns.collect())
-    });
-
-    let mut attnums: Vec<i16> = [customer, amount, currency, paid_at, refunded]
-        .iter()
-        .filter_map(Mapped::column)
-        .chain(key.iter().copied())
-        .map(|column| column.attnum)
-        .collect();
-    attnums.extend(condition.iter().flat_map(Condition::attnums));
-    attnums.sort_unstable();
-    attnums.dedup();
-    let identity = customer.column().into_iter().chain(key.iter().copied());
-    let last_of_identity = identity.map(|column| column.attnum).max().unwrap_or(1);
-    let last_read = attnums.last().copied().unwrap_or(1);
-    let has_many_spellings = !key.iter().all(Column::has_one_spelling);
-    let host = HostTable::new(root, &resolver, attnums.clone(), &key);
-    let read = attnums
-        .into_iter()
-        .filter_map(|attnum| resolver.read_column(attnum))
-        .collect();
-
-    let depends_on_settings = customer
-        .column()
-        .iter()
-        .chain(&key)
-        .chain(&currency.column())
-        .any(|column| !is_text_stable(column.type_oid));
+    let condition = condition(table, row, &resolver);
+    let columns = Columns::of(row, &resolver, condition.as_ref());
+    let read = columns.read.iter().map(|column| column.attnum).collect();
     let id = row.get(0, 0).unwrap_or_default();
-    let rate = row
-        .datum(0, 3)
-        .map(|(datum, _)| unsafe { numeric::decode(datum) });
     Binding {
         id,
         relation: table,
         table: root,
         program: row.get(0, 2).unwrap_or_default(),
-        terms: ProgramTerms {
-            rate: rate.and_then(Result::ok).unwrap_or_default(),
-            hold_days: row.get(0, 4).unwrap_or_default(),
-            zone: row
-                .get::<String>(0, 5)
-                .and_then(|name| Zone::named(&name))
-                .unwrap_or_else(Zone::utc),
-        },
-        columns: Columns {
-            customer,
-            amount,
-            currency,
-            paid_at,
-            refunded,
-            key,
-            read,
-            has_key,
-            last_of_identity,
-            last_read,
-        },
+        terms: ProgramTerms::of(row),
         minor_units: row.get(0, 6).unwrap_or_default(),
         constant_currency: row
             .get::<String>(0, 7)
@@ -288,7 +222,7 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
             .map(|(datum, _)| datum.value() as i64),
         keeps_deleted: row.get(0, 9).unwrap_or_default(),
         is_paused: row.get(0, 20).unwrap_or_default(),
-        depends_on_settings,
+        depends_on_settings: columns.depend_on_settings(),
         closed_affiliates: row
             .get::<Vec<i32>>(0, 16)
             .unwrap_or_default()
@@ -296,13 +230,91 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
             .collect(),
         has_recorded_refunds: row.get(0, 17).unwrap_or_default(),
         has_lost_refunds: row.get(0, 19).unwrap_or_default(),
-        has_many_spellings,
+        has_many_spellings: !columns.key.iter().all(Column::has_one_spelling),
         has_spellings: Cell::new(row.get(0, 21).unwrap_or_default()),
         has_new_key_types: row.get(0, 22).unwrap_or_default(),
         refunds_table: RefundsTable::of(id),
-        host,
+        host: HostTable::new(root, &resolver, read, &columns.key),
+        columns,
         old_row: KeptSlot::default(),
         new_row: KeptSlot::default(),
+    }
+}
+
+impl ProgramTerms {
+    fn of(row: &Rows) -> Self {
+        let rate = row
+            .datum(0, 3)
+            .map(|(datum, _)| unsafe { numeric::decode(datum) });
+        Self {
+            rate: rate.and_then(Result::ok).unwrap_or_default(),
+            hold_days: row.get(0, 4).unwrap_or_default(),
+            zone: row
+                .get::<String>(0, 5)
+                .and_then(|name| Zone::named(&name))
+                .unwrap_or_else(Zone::utc),
+        }
+    }
+}
+
+fn condition(table: pg_sys::Oid, row: &Rows, resolver: &Resolver) -> Option<Condition> {
+    let sql: String = row.get(0, 13)?;
+    let names: Vec<String> = row.get(0, 14).unwrap_or_default();
+    let numbers: Vec<i16> = row.get(0, 15).unwrap_or_default();
+    let columns = names.iter().enumerate().map(|(n, name)| {
+        let found = resolver.column(name, numbers.get(n).copied().unwrap_or(0));
+        (name.clone(), found.column().map_or(0, |c| c.attnum))
+    });
+    let table_name: String = row.get(0, 18).unwrap_or_default();
+    Some(Condition::new(table, &table_name, sql, columns.collect()))
+}
+
+impl Columns {
+    fn of(row: &Rows, resolver: &Resolver, condition: Option<&Condition>) -> Self {
+        let attnums: Vec<i16> = row.get(0, 11).unwrap_or_default();
+        let names: Vec<Option<String>> = row.get(0, 12).unwrap_or_default();
+        let mut mapped = resolver.columns(&names, &attnums).into_iter();
+        let mut next = || mapped.next().unwrap_or(Mapped::No);
+        let (customer, amount, currency, paid_at, refunded, _product) =
+            (next(), next(), next(), next(), next(), next());
+        let keys: Vec<Mapped> = mapped.collect();
+        let key: Vec<Column> = keys.iter().filter_map(Mapped::column).collect();
+
+        let attnum = |column: Column| column.attnum;
+        let customers = customer.column().into_iter();
+        let identity = customers.chain(key.iter().copied()).map(attnum);
+        let last_of_identity = identity.max().unwrap_or(1);
+        let mut read: Vec<i16> = [customer, amount, currency, paid_at, refunded]
+            .iter()
+            .filter_map(Mapped::column)
+            .chain(key.iter().copied())
+            .map(attnum)
+            .collect();
+        read.extend(condition.into_iter().flat_map(Condition::attnums));
+        read.sort_unstable();
+        read.dedup();
+        Self {
+            customer,
+            amount,
+            currency,
+            paid_at,
+            refunded,
+            has_key: key.len() == keys.len(),
+            key,
+            last_of_identity,
+            last_read: read.last().copied().unwrap_or(1),
+            read: read
+                .into_iter()
+                .filter_map(|attnum| resolver.read_column(attnum))
+                .collect(),
+        }
+    }
+
+    /// Whether the text of a key, a customer or a currency may be another one in another session.
+    fn depend_on_settings(&self) -> bool {
+        let (customer, currency) = (self.customer.column(), self.currency.column());
+        let mut texts = customer.iter().chain(&self.key).chain(&currency);
+        texts.any(|column| !is_text_stable(column.type_oid))
     }
 }
 

@@ -1,9 +1,12 @@
 //! What the columns of a payments table mean, as a caller says it: the options that attaching
-//! sets and altering changes, and what they may be.
+//! sets and altering changes, what they may be, and how a statement writes them down.
 
+use pgrx::datum::DatumWithOid;
+
+use crate::bindings::candidate::Candidate;
 use crate::bindings::condition;
-use crate::bindings::host::{Host, Mapped};
 use crate::rules::currency::Currency;
+use crate::server::args::timestamptz;
 use crate::server::calls::required_text;
 use crate::server::error::Problem;
 
@@ -24,59 +27,88 @@ pub struct Mapping {
     pub on_delete: String,
 }
 
-/// The same, found in the table.
-pub struct Resolved {
-    pub currency_code: Option<String>,
-    /// Of customer, amount, currency, paid_at, refunded and product, 0 where there is none.
-    pub attnums: Vec<i16>,
+/// Options that fit the table and each other.
+pub struct Fitting {
+    mapping: Mapping,
     /// The columns that `paid_when` reads.
-    pub condition_columns: Vec<String>,
+    condition_columns: Vec<String>,
 }
 
 impl Mapping {
     /// Raises an error unless the options fit the table and each other.
-    pub fn resolve(&self, host: &Host) -> Resolved {
+    pub fn fit(mut self, host: &Candidate) -> Fitting {
         if !matches!(self.on_delete.as_str(), "reverse" | "keep") {
-            let allowed = "'reverse', 'keep'".to_owned();
             Problem::NotOneOf {
                 name: "on_delete",
-                value: self.on_delete.clone(),
-                allowed,
+                value: self.on_delete,
+                allowed: "'reverse', 'keep'".to_owned(),
             }
             .raise();
         }
         if self.currency.is_some() && self.currency_code.is_some() {
             Problem::CurrencyTwice.raise();
         }
-        let currency_code = self.currency_code.as_ref().map(|code| {
-            let currency = Currency::parse(code);
-            let currency = currency.unwrap_or_else(|| {
-                let currency = code.clone();
-                Problem::UnknownCurrency { currency }.raise()
-            });
-            currency.code().to_owned()
+        self.currency_code = self.currency_code.map(|code| match Currency::parse(&code) {
+            Some(currency) => currency.code().to_owned(),
+            None => Problem::UnknownCurrency { currency: code }.raise(),
         });
-        let text = |name: &String| host.text_column(name);
-        let amount = |name: &String| host.amount_column(name, self.minor_units);
-        let columns: [Option<Mapped>; 6] = [
-            Some(text(&self.customer)),
-            Some(amount(&self.amount)),
-            self.currency.as_ref().map(text),
-            self.paid_at.as_ref().map(|name| host.time_column(name)),
-            self.refunded.as_ref().map(amount),
-            self.product.as_ref().map(text),
-        ];
-        let condition = self.paid_when.clone();
-        let condition = condition
+        self.require_columns(host);
+        let condition = self
+            .paid_when
+            .clone()
             .map(|sql| condition::check(host.oid, &required_text("paid_when", Some(sql))))
             .unwrap_or_default();
-        Resolved {
-            currency_code,
-            attnums: columns
-                .iter()
-                .map(|column| column.as_ref().map_or(0, |column| column.attnum))
-                .collect(),
+        Fitting {
+            mapping: self,
             condition_columns: condition.into_iter().map(|(name, _)| name).collect(),
         }
+    }
+
+    /// Raises an error unless the table has the columns, of types that serve.
+    fn require_columns(&self, host: &Candidate) {
+        host.text_column(&self.customer);
+        host.amount_column(&self.amount, self.minor_units);
+        if let Some(name) = &self.currency {
+            host.text_column(name);
+        }
+        if let Some(name) = &self.paid_at {
+            host.time_column(name);
+        }
+        if let Some(name) = &self.refunded {
+            host.amount_column(name, self.minor_units);
+        }
+        if let Some(name) = &self.product {
+            host.text_column(name);
+        }
+    }
+}
+
+/// Written down by statements of several kinds, whose arguments begin with those of
+/// [`Fitting::args`].
+impl Fitting {
+    /// The columns of affiliate.binding, but for the condition.
+    pub const COLUMNS: &str = "customer, amount, currency, paid_at, refunded, product, program, currency_code, minor_units,
+            since, on_delete";
+    /// Their parameters.
+    pub const PARAMETERS: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11";
+
+    /// After those parameters, `$12` is the condition and `$13` the names of its columns.
+    pub fn args<'a>(self) -> Vec<DatumWithOid<'a>> {
+        let mapping = self.mapping;
+        vec![
+            mapping.customer.into(),
+            mapping.amount.into(),
+            mapping.currency.into(),
+            mapping.paid_at.into(),
+            mapping.refunded.into(),
+            mapping.product.into(),
+            mapping.program.into(),
+            mapping.currency_code.into(),
+            mapping.minor_units.into(),
+            timestamptz(mapping.since),
+            mapping.on_delete.into(),
+            mapping.paid_when.into(),
+            self.condition_columns.into(),
+        ]
     }
 }

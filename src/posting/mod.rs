@@ -1,6 +1,5 @@
 //! From a row of a payments table to entries of the ledger.
 
-pub mod attach_refunds;
 pub mod backfill;
 pub mod changes;
 pub mod insert;

@@ -5,7 +5,9 @@ use pgrx::prelude::*;
 use pgrx::{AnyElement, AnyNumeric};
 use rust_decimal::Decimal;
 
-use crate::bindings::asked::{self, asked_columns, bound, malformed, require_short};
+use crate::bindings::asked::{
+    self, asked_columns, bound, malformed, require_no_other_refunds, require_short,
+};
 use crate::bindings::binding::{Binding, forget_everywhere};
 use crate::bindings::spelling;
 use crate::posting::respell;
@@ -70,22 +72,8 @@ fn affiliate_record_refund(
     let binding = bound(payments);
     let payment_key = asked::payment_key(&binding, Some(payment_key));
     let amount = positive_amount(&binding, amount);
-    if kind == "refund"
-        && !matches!(
-            binding.columns.refunded,
-            crate::bindings::binding::Mapped::No
-        )
-    {
-        Problem::RefundsInColumn {
-            table: table_name(binding.table),
-        }
-        .raise();
-    }
-    if kind == "refund" && binding.refunds_table.is_some() {
-        Problem::RefundsAttached {
-            table: table_name(binding.table),
-        }
-        .raise();
+    if kind == "refund" {
+        require_no_other_refunds(&binding);
     }
     as_owner(|| {
         let binding = respell::up_to_date(binding);

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 
 use crate::bindings::renames::keep_names;
@@ -10,7 +11,7 @@ use crate::posting::record_refund::settle_waiting;
 use crate::server::error::Problem;
 use crate::server::locks::{FOLD_LOCK, advisory_lock, require_read_committed};
 use crate::server::relations::Relations;
-use crate::server::spi::{self, Sees};
+use crate::server::spi::{self, Connection, Sees};
 
 /// How long a fold waits for transactions that began to write before it. Then it leaves the
 /// rest to the next one: a forgotten transaction must not keep a session waiting for ever.
@@ -117,6 +118,7 @@ unsafe fn writers(table: &pg_sys::LOCKTAG) -> Vec<pg_sys::VirtualTransactionId> 
 }
 
 /// How the rows to fold are found.
+#[derive(Clone, Copy)]
 pub enum Source {
     /// By asking every affiliate's end of the index: that costs payments nothing, as an index on
     /// the epoch would.
@@ -133,6 +135,20 @@ pub struct Folded {
 /// Adds the rows of epochs after the mark and before `next` to the totals. Each statement takes
 /// a new snapshot, which sees them all.
 pub fn fold_before(next: i32, source: Source) -> Folded {
+    spi::connect(|connection| {
+        let epochs = [mark().into(), next.into()];
+        let folded = Folded {
+            entries: add_entries(connection, &epochs, source),
+            referrals: add_referrals(connection, &epochs, source),
+        };
+        add_up_what_has_matured(connection);
+        set_mark(connection, next - 1);
+        folded
+    })
+}
+
+/// Adds entries to the totals, and counts those who bought something for the first time.
+fn add_entries(connection: &Connection, epochs: &[DatumWithOid; 2], source: Source) -> i64 {
     // a day that is past in the last zone on earth is past in every program's
     const ENTRIES: &str = "
         WITH new AS MATERIALIZED (
@@ -163,6 +179,10 @@ pub fn fold_before(next: i32, source: Source) -> Folded {
                 commission = t.commission + excluded.commission, spent = t.spent + excluded.spent,
                 conversions = t.conversions + excluded.conversions)
         SELECT count(*) FROM new";
+    add(connection, ENTRIES, epochs, source)
+}
+
+fn add_referrals(connection: &Connection, epochs: &[DatumWithOid; 2], source: Source) -> i64 {
     const REFERRALS: &str = "
         WITH new AS MATERIALIZED (
             SELECT a.id AS affiliate_id, r.users
@@ -175,6 +195,29 @@ pub fn fold_before(next: i32, source: Source) -> Folded {
             SELECT n.affiliate_id, n.users FROM new n
             ON CONFLICT (affiliate_id) DO UPDATE SET users = t.users + excluded.users)
         SELECT coalesce(sum(n.users), 0)::int8 FROM new n";
+    add(connection, REFERRALS, epochs, source)
+}
+
+/// Runs a statement over the epochs after the first one and before the second one; returns how
+/// many rows it has added.
+fn add(
+    connection: &Connection,
+    statement: &str,
+    epochs: &[DatumWithOid; 2],
+    source: Source,
+) -> i64 {
+    // keeps the planner from joining as a whole what is to be asked affiliate by affiliate
+    let barrier = match source {
+        Source::Ends => "OFFSET 0",
+        Source::All => "",
+    };
+    let sql = statement.replace("@barrier@", barrier);
+    let added = connection.run(&sql, Sees::Now, epochs);
+    added.value::<i64>().unwrap_or_default()
+}
+
+/// Adds the totals of days that are past in every zone to one.
+fn add_up_what_has_matured(connection: &Connection) {
     const MATURED: &str = "
         WITH past AS (
             DELETE FROM affiliate.total t
@@ -186,27 +229,12 @@ pub fn fold_before(next: i32, source: Source) -> Folded {
         ON CONFLICT (affiliate_id, currency, matures_on) DO UPDATE SET
             commission = t.commission + excluded.commission, spent = t.spent + excluded.spent,
             conversions = t.conversions + excluded.conversions";
+    connection.run(MATURED, Sees::Now, &[]);
+}
+
+fn set_mark(connection: &Connection, mark: i32) {
     const MARK: &str = "
         INSERT INTO affiliate.fold AS f (mark, folded_at) VALUES ($1, now())
         ON CONFLICT (singleton) DO UPDATE SET mark = excluded.mark, folded_at = excluded.folded_at";
-    // keeps the planner from joining as a whole what is to be asked affiliate by affiliate
-    let barrier = match source {
-        Source::Ends => "OFFSET 0",
-        Source::All => "",
-    };
-    spi::connect(|connection| {
-        let range = [mark().into(), next.into()];
-        let count = |statement: &str| {
-            let sql = statement.replace("@barrier@", barrier);
-            let counted = connection.run(&sql, Sees::Now, &range).value::<i64>();
-            counted.unwrap_or_default()
-        };
-        let folded = Folded {
-            entries: count(ENTRIES),
-            referrals: count(REFERRALS),
-        };
-        connection.run(MATURED, Sees::Now, &[]);
-        connection.run(MARK, Sees::Now, &[(next - 1).into()]);
-        folded
-    })
+    connection.run(MARK, Sees::Now, &[mark.into()]);
 }

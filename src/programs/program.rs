@@ -1,18 +1,18 @@
 //! Programs: sets of terms.
 
+use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::{AnyElement, AnyNumeric};
 use rust_decimal::Decimal;
 
 use crate::rules::currency::Currency;
-use crate::rules::money;
 use crate::server::calls::{composite, required_text};
 use crate::server::error::Problem;
 use crate::server::numeric;
 use crate::server::spi::{self, Connection, Sees};
 use crate::server::zone::Zone;
 
-const MAX_HOLD_DAYS: i32 = 3650;
+const MAX_DAYS: i32 = 3650;
 const MAX_RATE_SCALE: u32 = 6;
 
 /// Raises an error unless the program exists.
@@ -101,6 +101,26 @@ fn one_of(name: &'static str, value: String, allowed: &[&str]) -> String {
     value
 }
 
+fn days(name: &'static str, days: i32, least: i32, allowed: &'static str) -> i32 {
+    if !(least..=MAX_DAYS).contains(&days) {
+        let value = days.to_string();
+        Problem::NumberOutOfRange {
+            name,
+            value,
+            allowed,
+        }
+        .raise();
+    }
+    days
+}
+
+fn time_zone(zone: String) -> String {
+    if Zone::named(&zone).is_none() {
+        Problem::UnknownTimeZone { zone }.raise();
+    }
+    zone
+}
+
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(sql = false)]
 fn affiliate_set_program(
@@ -120,34 +140,34 @@ fn affiliate_set_program(
     let new_link_base = new_link_base.map(link_base);
     let payout_threshold = payout_threshold.map(|value| minimum("payout_threshold", value));
     let currency = currency.map(|code| currency_code(&code));
-    if let Some(days) = hold_days.filter(|days| !(0..=MAX_HOLD_DAYS).contains(days)) {
-        Problem::NumberOutOfRange {
-            name: "hold_days",
-            value: days.to_string(),
-            allowed: "0 to 3650 days",
-        }
-        .raise();
-    }
-    if let Some(days) = attribution_days.filter(|days| !(1..=MAX_HOLD_DAYS).contains(days)) {
-        let value = days.to_string();
-        Problem::NumberOutOfRange {
-            name: "attribution_days",
-            value,
-            allowed: "1 to 3650 days",
-        }
-        .raise();
-    }
-    if let Some(zone) = time_zone
-        .as_ref()
-        .filter(|zone| Zone::named(zone).is_none())
-    {
-        Problem::UnknownTimeZone { zone: zone.clone() }.raise();
-    }
+    let hold_days = hold_days.map(|n| days("hold_days", n, 0, "0 to 3650 days"));
+    let attribution_days =
+        attribution_days.map(|n| days("attribution_days", n, 1, "1 to 3650 days"));
+    let time_zone = time_zone.map(self::time_zone);
     let self_referral =
         self_referral.map(|policy| one_of("self_referral", policy, &["reject", "allow"]));
     let attribution =
         attribution.map(|model| one_of("attribution", model, &["last_click", "first_click"]));
+    let decimal = |value: Option<Decimal>| match value {
+        Some(value) => numeric::arg(value),
+        None => DatumWithOid::null_oid(pg_sys::NUMERICOID),
+    };
+    write_terms(&[
+        name.into(),
+        decimal(new_rate),
+        new_link_base.into(),
+        decimal(payout_threshold),
+        currency.into(),
+        hold_days.into(),
+        time_zone.into(),
+        self_referral.into(),
+        attribution.into(),
+        attribution_days.into(),
+    ])
+}
 
+/// Creates or changes a program; of the terms, those that are NULL stay.
+fn write_terms(args: &[DatumWithOid; 10]) -> Option<AnyElement> {
     const UPDATE: &str = "
         UPDATE affiliate.program p SET
             rate = coalesce($2, p.rate), link_base = coalesce($3, p.link_base),
@@ -164,31 +184,15 @@ fn affiliate_set_program(
             coalesce($5, 'USD'), coalesce($6, 0), coalesce($7, 'UTC'), coalesce($8, 'reject'),
             coalesce($9, 'last_click'), coalesce($10, 30))
         ON CONFLICT (name) DO NOTHING RETURNING p.*";
-    let decimal = |value: Option<Decimal>| match value {
-        Some(value) => numeric::arg(value),
-        None => pgrx::datum::DatumWithOid::null_oid(pg_sys::NUMERICOID),
-    };
-    let args = [
-        name.into(),
-        decimal(new_rate),
-        new_link_base.into(),
-        decimal(payout_threshold),
-        currency.into(),
-        hold_days.into(),
-        time_zone.into(),
-        self_referral.into(),
-        attribution.into(),
-        attribution_days.into(),
-    ];
     spi::connect(|connection| {
         for statement in [UPDATE, INSERT] {
-            let rows = connection.run(statement, Sees::Now, &args);
+            let rows = connection.run(statement, Sees::Now, args);
             if !rows.is_empty() {
                 return composite(rows);
             }
         }
         // another session has just created it
-        composite(connection.run(UPDATE, Sees::Latest, &args))
+        composite(connection.run(UPDATE, Sees::Latest, args))
     })
 }
 
@@ -217,27 +221,4 @@ fn affiliate_set_payout_threshold(
             ),
         })
     })
-}
-
-#[pg_extern(sql = false)]
-fn minor_digits(currency: &str) -> Option<i32> {
-    Currency::parse(currency).map(|currency| currency.minor_digits() as i32)
-}
-
-#[pg_extern(sql = false)]
-fn commission_target(rate: AnyNumeric, base: AnyNumeric, currency: &str) -> Option<AnyNumeric> {
-    let currency = Currency::parse(currency)?;
-    let (rate, base) = (numeric::from_any(rate).ok()?, numeric::from_any(base).ok()?);
-    let target = money::commission(rate, base, currency)?;
-    unsafe { AnyNumeric::from_datum(numeric::encode(target), false) }
-}
-
-#[pg_extern(sql = false)]
-fn at_least_minor(amount: AnyNumeric, currency: &str) -> AnyNumeric {
-    let shown = Currency::parse(currency)
-        .zip(numeric::from_any(amount.clone()).ok())
-        .map(|(currency, value)| numeric::encode(money::at_least_minor(value, currency)));
-    shown
-        .and_then(|datum| unsafe { AnyNumeric::from_datum(datum, false) })
-        .unwrap_or(amount)
 }

@@ -1,5 +1,7 @@
 //! Recording a refund or a dispute by a call, and the refunds whose payment is not there yet.
 
+use std::rc::Rc;
+
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use pgrx::{AnyElement, AnyNumeric};
@@ -60,15 +62,7 @@ fn affiliate_record_refund(
     let amount = required("amount", amount);
     let kind = required("kind", kind);
     let refunded_at = moment("refunded_at", refunded_at);
-    if !matches!(kind.as_str(), "refund" | "dispute" | "dispute_won") {
-        let allowed = "'refund', 'dispute', 'dispute_won'".to_owned();
-        Problem::NotOneOf {
-            name: "kind",
-            value: kind,
-            allowed,
-        }
-        .raise();
-    }
+    require_kind(&kind);
     let binding = bound(payments);
     let payment_key = asked::payment_key(&binding, Some(payment_key));
     let amount = positive_amount(&binding, amount);
@@ -77,7 +71,7 @@ fn affiliate_record_refund(
     }
     as_owner(|| {
         let binding = respell::up_to_date(binding);
-        let mut settler = Settler::new(std::rc::Rc::clone(&binding));
+        let mut settler = Settler::new(Rc::clone(&binding));
         let found = settler.find(&asked_columns(&binding, &payment_key));
         let key_columns = found.unwrap_or_else(|| malformed(&payment_key));
         let key = binding.key_text(key_columns.clone());
@@ -90,24 +84,35 @@ fn affiliate_record_refund(
             numeric::arg(amount),
             timestamptz(Some(refunded_at)),
         ];
-        if record(&binding, &args, &key_columns, &refund_key) {
-            if !binding.has_recorded_refunds {
-                forget_everywhere();
-            }
-            if !settler
-                .settle(
-                    &key_columns,
-                    Options {
-                        lock: true,
-                        ..Options::default()
-                    },
-                )
-                .has_row
-            {
-                wait_for_payment(&args[..4]);
-            }
+        if !record(&binding, &args, &key_columns, &refund_key) {
+            return;
+        }
+        if !binding.has_recorded_refunds {
+            forget_everywhere();
+        }
+        if !settler.settle(&key_columns, locked()).has_row {
+            wait_for_payment(&args[..4]);
         }
     });
+}
+
+/// No statement has locked the row before.
+fn locked() -> Options {
+    Options {
+        lock: true,
+        ..Options::default()
+    }
+}
+
+fn require_kind(kind: &str) {
+    if !matches!(kind, "refund" | "dispute" | "dispute_won") {
+        Problem::NotOneOf {
+            name: "kind",
+            value: kind.to_owned(),
+            allowed: "'refund', 'dispute', 'dispute_won'".to_owned(),
+        }
+        .raise();
+    }
 }
 
 /// Records a refund; false if it is there already.
@@ -186,13 +191,9 @@ pub fn settle_waiting() {
                 let Some(key_columns) = binding.key_columns(&key) else {
                     continue;
                 };
-                let options = Options {
-                    lock: true,
-                    ..Options::default()
-                };
                 let settled = unless_host_fails(|| {
-                    let mut settler = Settler::new(std::rc::Rc::clone(&binding));
-                    settler.settle(&key_columns, options).has_row
+                    let mut settler = Settler::new(Rc::clone(&binding));
+                    settler.settle(&key_columns, locked()).has_row
                 });
                 match settled {
                     Ok(true) => {

@@ -48,80 +48,119 @@ pub unsafe fn decode(datum: pg_sys::Datum) -> Result<Decimal, Unfit> {
 }
 
 fn decode_bytes(bytes: &[u8]) -> Result<Decimal, Unfit> {
-    let word = |at: usize| {
-        bytes
-            .get(at..at + 2)
-            .map_or(0, |b| u16::from_ne_bytes([b[0], b[1]]))
-    };
-    let header = word(0);
-    let (negative, display_scale, weight, start) = match header & SIGN_MASK {
-        SPECIAL => return Err(Unfit::NotFinite),
-        SHORT => {
-            let magnitude = (header & SHORT_WEIGHT_MASK) as i32;
-            let weight = if header & SHORT_WEIGHT_SIGN != 0 {
-                magnitude - 64
-            } else {
-                magnitude
-            };
-            let scale = (header & SHORT_SCALE_MASK) >> SHORT_SCALE_SHIFT;
-            (header & SHORT_NEGATIVE != 0, scale, weight, 2)
+    let stored = Stored::read(bytes)?;
+    let mantissa = stored.mantissa()?;
+    // zero has no digits, and any weight
+    if mantissa == 0 {
+        let scale = u32::from(stored.display_scale).min(Decimal::MAX_SCALE);
+        return Ok(Decimal::new(0, scale));
+    }
+    stored.scaled(mantissa)
+}
+
+/// A numeric as it is stored: groups of digits, each worth 10 000 of the next one.
+struct Stored<'a> {
+    negative: bool,
+    /// Decimals to be shown.
+    display_scale: u16,
+    /// The power of 10 000 that the first group counts.
+    weight: i32,
+    bytes: &'a [u8],
+    /// Where the groups begin.
+    start: usize,
+}
+
+fn word(bytes: &[u8], at: usize) -> u16 {
+    bytes
+        .get(at..at + 2)
+        .map_or(0, |b| u16::from_ne_bytes([b[0], b[1]]))
+}
+
+impl<'a> Stored<'a> {
+    #[inline]
+    fn read(bytes: &'a [u8]) -> Result<Self, Unfit> {
+        let header = word(bytes, 0);
+        let (negative, display_scale, weight, start) = match header & SIGN_MASK {
+            SPECIAL => return Err(Unfit::NotFinite),
+            SHORT => {
+                let magnitude = (header & SHORT_WEIGHT_MASK) as i32;
+                let weight = if header & SHORT_WEIGHT_SIGN != 0 {
+                    magnitude - 64
+                } else {
+                    magnitude
+                };
+                let scale = (header & SHORT_SCALE_MASK) >> SHORT_SCALE_SHIFT;
+                (header & SHORT_NEGATIVE != 0, scale, weight, 2)
+            }
+            sign => {
+                let weight = i32::from(word(bytes, 2) as i16);
+                (sign == NEGATIVE, header & LONG_SCALE_MASK, weight, 4)
+            }
+        };
+        Ok(Self {
+            negative,
+            display_scale,
+            weight,
+            bytes,
+            start,
+        })
+    }
+
+    #[inline]
+    fn count(&self) -> usize {
+        self.bytes.len().saturating_sub(self.start) / 2
+    }
+
+    /// All the digits, as an integer.
+    #[inline]
+    fn mantissa(&self) -> Result<i128, Unfit> {
+        let digit = |n: usize| word(self.bytes, self.start + 2 * n);
+        let count = self.count();
+        // 18 decimal digits are a number of 64 bits, whose arithmetic is much faster
+        if count <= 4 {
+            let add = |m, n| m * BASE as i64 + i64::from(digit(n));
+            return Ok((0..count).fold(0, add).into());
         }
-        sign => (
-            sign == NEGATIVE,
-            header & LONG_SCALE_MASK,
-            i32::from(word(2) as i16),
-            4,
-        ),
-    };
-    let count = (bytes.len().saturating_sub(start)) / 2;
-    let digit = |n: usize| word(start + 2 * n);
-    // 18 decimal digits are a number of 64 bits, whose arithmetic is much faster
-    let mut mantissa: i128 = if count <= 4 {
-        (0..count)
-            .fold(0, |m, n| m * BASE as i64 + i64::from(digit(n)))
-            .into()
-    } else {
         (0..count)
             .try_fold(0i128, |m, n| {
                 m.checked_mul(BASE)?.checked_add(digit(n).into())
             })
-            .ok_or(Unfit::OutOfRange)?
-    };
-    if mantissa == 0 {
-        return Ok(Decimal::new(
-            0,
-            u32::from(display_scale).min(Decimal::MAX_SCALE),
-        ));
+            .ok_or(Unfit::OutOfRange)
     }
-    // decimals behind the last digit group, negative if zeros are to be added before the point
-    let mut scale = (count as i32 - 1 - weight) * BASE_DIGITS;
-    let wanted = i32::from(display_scale).min(Decimal::MAX_SCALE as i32);
-    while scale > wanted {
-        let (shorter, is_exact) = tenth(mantissa);
-        if !is_exact {
-            break;
-        }
-        mantissa = shorter;
-        scale -= 1;
-    }
-    if scale < wanted {
-        let widened = 10i128
-            .checked_pow((wanted - scale) as u32)
-            .and_then(|p| mantissa.checked_mul(p));
-        match widened.and_then(|m| fit(m, wanted as u32, negative)) {
-            Some(decimal) => return Ok(decimal),
-            // the trailing zeros of a huge number do not fit, but the number may
-            None if scale < 0 => {
-                let power = 10i128
-                    .checked_pow(scale.unsigned_abs())
-                    .ok_or(Unfit::OutOfRange)?;
-                mantissa = mantissa.checked_mul(power).ok_or(Unfit::OutOfRange)?;
-                scale = 0;
+
+    /// The decimal with these digits: with the decimals that are shown, or as many more as it has.
+    #[inline]
+    fn scaled(&self, mut mantissa: i128) -> Result<Decimal, Unfit> {
+        // decimals behind the last group, negative if zeros are to be added before the point
+        let mut scale = (self.count() as i32 - 1 - self.weight) * BASE_DIGITS;
+        let wanted = i32::from(self.display_scale).min(Decimal::MAX_SCALE as i32);
+        while scale > wanted {
+            let (shorter, is_exact) = tenth(mantissa);
+            if !is_exact {
+                break;
             }
-            None => {}
+            mantissa = shorter;
+            scale -= 1;
         }
+        if scale < wanted {
+            let widened = 10i128
+                .checked_pow((wanted - scale) as u32)
+                .and_then(|p| mantissa.checked_mul(p));
+            match widened.and_then(|m| fit(m, wanted as u32, self.negative)) {
+                Some(decimal) => return Ok(decimal),
+                // the trailing zeros of a huge number do not fit, but the number may
+                None if scale < 0 => {
+                    let power = 10i128
+                        .checked_pow(scale.unsigned_abs())
+                        .ok_or(Unfit::OutOfRange)?;
+                    mantissa = mantissa.checked_mul(power).ok_or(Unfit::OutOfRange)?;
+                    scale = 0;
+                }
+                None => {}
+            }
+        }
+        fit(mantissa, scale as u32, self.negative).ok_or(Unfit::OutOfRange)
     }
-    fit(mantissa, scale as u32, negative).ok_or(Unfit::OutOfRange)
 }
 
 /// A tenth of a number that is not negative, and whether it is exact.

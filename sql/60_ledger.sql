@@ -7,6 +7,7 @@ CREATE TABLE affiliate.commission (
     epoch         integer NOT NULL,
     binding_id    integer NOT NULL,
     seq           integer NOT NULL,
+    paid_on       date NOT NULL,
     matures_on    date NOT NULL,
     rule          "char" NOT NULL,
     payment_key   text COLLATE "C" NOT NULL,
@@ -28,7 +29,8 @@ COMMENT ON COLUMN affiliate.commission.posted_at IS 'When the transaction that p
 COMMENT ON COLUMN affiliate.commission.referral_id IS 'The referral that earned it; its customer is there';
 COMMENT ON COLUMN affiliate.commission.epoch IS 'See the sequence affiliate.epoch';
 COMMENT ON COLUMN affiliate.commission.seq IS 'Counts the entries of a payment from 1; the first one froze its terms';
-COMMENT ON COLUMN affiliate.commission.matures_on IS 'Day in the program''s time zone, that of the payment plus the hold; the same for every entry of a payment';
+COMMENT ON COLUMN affiliate.commission.paid_on IS 'Day of the payment in the program''s time zone at its first entry; the same for every entry of a payment';
+COMMENT ON COLUMN affiliate.commission.matures_on IS 'Day in the program''s time zone, paid_on plus the hold of then; the same for every entry of a payment';
 COMMENT ON COLUMN affiliate.commission.rule IS 'r: a rate, rounded half away from zero to the minor unit';
 COMMENT ON COLUMN affiliate.commission.payment_key IS 'The payment''s key as text, a composite one as PostgreSQL writes a row';
 COMMENT ON COLUMN affiliate.commission.rate IS 'Fraction of the base, frozen by the first entry';

@@ -2,11 +2,11 @@
 
 CREATE FUNCTION affiliate.is_sound(
     seq integer, rule "char", rate numeric, base numeric, refunded numeric, base_before numeric,
-    posted_before numeric, amount numeric, currency text
+    posted_before numeric, amount numeric, currency text, paid_on date, matures_on date
 ) RETURNS boolean
 LANGUAGE c IMMUTABLE
 AS 'MODULE_PATHNAME', 'is_sound_wrapper';
-COMMENT ON FUNCTION affiliate.is_sound(integer, "char", numeric, numeric, numeric, numeric, numeric, numeric, text)
+COMMENT ON FUNCTION affiliate.is_sound(integer, "char", numeric, numeric, numeric, numeric, numeric, numeric, text, date, date)
     IS 'Whether the inputs of an entry come to its amount, and a first one begins from nothing';
 
 CREATE FUNCTION affiliate.has_unique_index(relation regclass, columns text[], condition text) RETURNS boolean

@@ -286,7 +286,7 @@ fn copy_of_ledger(publisher: &Cluster, subscriber: &Cluster) -> Client {
         &mut copy,
         "CREATE SCHEMA affiliate;
          CREATE TABLE affiliate.commission (posted_at timestamptz, referral_id bigint, affiliate_id int,
-             epoch int, binding_id int, seq int, matures_on date, rule \"char\", payment_key text,
+             epoch int, binding_id int, seq int, paid_on date, matures_on date, rule \"char\", payment_key text,
              currency text, rate numeric, base numeric, refunded numeric, base_before numeric,
              posted_before numeric, amount numeric, PRIMARY KEY (binding_id, payment_key, seq));
          CREATE TABLE affiliate.referral (id bigint PRIMARY KEY, program text, customer text, affiliate_id int,

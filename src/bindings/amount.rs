@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::bindings::columns::Column;
 use crate::rules::currency::Currency;
-use crate::rules::fault::Fault;
+use crate::rules::fault::{Defect, Fault};
 use crate::rules::money;
 use crate::server::numeric::{self, Unfit};
 
@@ -41,8 +41,8 @@ pub unsafe fn read(
     minor_units: bool,
     currency: Currency,
     faults: Faults,
-) -> Result<Decimal, (Fault, String)> {
-    let unusable = |why: &str| Err((Fault::ColumnUnusable, why.to_owned()));
+) -> Result<Decimal, Defect> {
+    let unusable = |why: &str| Err(Fault::ColumnUnusable.of(why));
     // SAFETY: the datum is one of this column
     let shown = || unsafe { column.to_text.apply(datum) }.to_owned();
     let amount = if let Some(integer) = column.to_text.integer(datum) {
@@ -62,11 +62,11 @@ pub unsafe fn read(
                 Unfit::NotFinite => faults.not_finite,
                 Unfit::OutOfRange => faults.out_of_range,
             };
-            (fault, shown())
+            fault.of(shown())
         })?
     };
     if amount.is_sign_negative() && !amount.is_zero() {
-        return Err((faults.negative, shown()));
+        return Err(faults.negative.of(shown()));
     }
     Ok(amount)
 }

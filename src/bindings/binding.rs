@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
-use rust_decimal::Decimal;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use crate::bindings::columns::{Column, Mapped, ReadColumn, Resolver};
 use crate::bindings::condition::Condition;
 use crate::bindings::host_table::HostTable;
 use crate::bindings::refunds_table::RefundsTable;
+use crate::rules::commission::{Offer, Rule};
 use crate::rules::currency::Currency;
 use crate::server::cache;
 use crate::server::numeric;
@@ -73,8 +73,7 @@ pub struct Binding {
 /// The terms of a program for payments that have no entry yet.
 #[derive(Clone, Copy)]
 pub struct ProgramTerms {
-    pub rate: Decimal,
-    pub hold_days: i32,
+    pub offer: Offer,
     pub zone: Zone,
 }
 
@@ -247,8 +246,10 @@ impl ProgramTerms {
             .datum(0, 3)
             .map(|(datum, _)| unsafe { numeric::decode(datum) });
         Self {
-            rate: rate.and_then(Result::ok).unwrap_or_default(),
-            hold_days: row.get(0, 4).unwrap_or_default(),
+            offer: Offer {
+                rule: Rule::Rate(rate.and_then(Result::ok).unwrap_or_default()),
+                hold_days: row.get(0, 4).unwrap_or_default(),
+            },
             zone: row
                 .get::<String>(0, 5)
                 .and_then(|name| Zone::named(&name))

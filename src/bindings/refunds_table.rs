@@ -8,7 +8,7 @@ use crate::bindings::columns::{Column, Mapped, Resolver};
 use crate::bindings::host_table::HostTable;
 use crate::bindings::spelling;
 use crate::rules::currency::Currency;
-use crate::rules::fault::Fault;
+use crate::rules::fault::{Defect, Fault};
 use crate::rules::money;
 use crate::server::args::regclass;
 use crate::server::cache;
@@ -133,10 +133,10 @@ impl RefundsTable {
         &self,
         spellings: &[Vec<String>],
         currency: Currency,
-    ) -> Result<Decimal, (Fault, String)> {
+    ) -> Result<Decimal, Defect> {
         if !self.has_payment_key {
-            let gone = "a column of the refunds that names the payment is gone".to_owned();
-            return Err((Fault::ColumnUnusable, gone));
+            let gone = "a column of the refunds that names the payment is gone";
+            return Err(Fault::ColumnUnusable.of(gone));
         }
         spi::connect(|connection| {
             let Some(found) = self.rows(connection, spellings) else {
@@ -149,7 +149,7 @@ impl RefundsTable {
                     // SAFETY: the slot holds a row of this table
                     let amount = unsafe { self.amount(slot, currency) }?;
                     sum = money::exact_add(sum, amount)
-                        .ok_or_else(|| (Fault::RefundedOutOfRange, format!("{sum} + {amount}")))?;
+                        .ok_or_else(|| Fault::RefundedOutOfRange.of(format!("{sum} + {amount}")))?;
                 }
                 Ok(sum)
             })
@@ -189,26 +189,22 @@ impl RefundsTable {
         &self.host
     }
 
-    unsafe fn amount(&self, slot: Slot, currency: Currency) -> Result<Decimal, (Fault, String)> {
+    unsafe fn amount(&self, slot: Slot, currency: Currency) -> Result<Decimal, Defect> {
         let get = |column: Column| unsafe { attribute(slot, column.attnum) };
         let text = |column: Column, datum| unsafe { column.to_text.apply(datum) }.to_owned();
         if matches!(self.currency, Mapped::Gone) {
-            let gone = "the column of the refund's currency is gone".to_owned();
-            return Err((Fault::ColumnUnusable, gone));
+            return Err(Fault::ColumnUnusable.of("the column of the refund's currency is gone"));
         }
         if let Mapped::Yes(column) = self.currency
             && let (datum, false) = get(column)
         {
             let code = text(column, datum);
             if Currency::parse(&code) != Some(currency) {
-                return Err((Fault::RefundCurrency, code));
+                return Err(Fault::RefundCurrency.of(code));
             }
         }
         let Some(column) = self.amount.column() else {
-            return Err((
-                Fault::ColumnUnusable,
-                "the column of the refunded amount is gone".to_owned(),
-            ));
+            return Err(Fault::ColumnUnusable.of("the column of the refunded amount is gone"));
         };
         let (datum, is_null) = get(column);
         if is_null {

@@ -3,6 +3,7 @@
 use pgrx::{FromDatum, pg_sys};
 use rust_decimal::Decimal;
 
+use crate::rules::commission::{Rule, Terms};
 use crate::rules::currency::Currency;
 use crate::rules::money;
 use crate::rules::settlement::{Account, Standing};
@@ -19,17 +20,18 @@ pub mod column {
     pub const EPOCH: usize = 4;
     pub const BINDING_ID: usize = 5;
     pub const SEQ: usize = 6;
-    pub const MATURES_ON: usize = 7;
-    pub const RULE: usize = 8;
-    pub const PAYMENT_KEY: usize = 9;
-    pub const CURRENCY: usize = 10;
-    pub const RATE: usize = 11;
-    pub const BASE: usize = 12;
-    pub const REFUNDED: usize = 13;
-    pub const BASE_BEFORE: usize = 14;
-    pub const POSTED_BEFORE: usize = 15;
-    pub const AMOUNT: usize = 16;
-    pub const COUNT: usize = 16;
+    pub const PAID_ON: usize = 7;
+    pub const MATURES_ON: usize = 8;
+    pub const RULE: usize = 9;
+    pub const PAYMENT_KEY: usize = 10;
+    pub const CURRENCY: usize = 11;
+    pub const RATE: usize = 12;
+    pub const BASE: usize = 13;
+    pub const REFUNDED: usize = 14;
+    pub const BASE_BEFORE: usize = 15;
+    pub const POSTED_BEFORE: usize = 16;
+    pub const AMOUNT: usize = 17;
+    pub const COUNT: usize = 17;
 }
 
 /// affiliate.commission, and the index of a payment's entries.
@@ -42,6 +44,7 @@ pub static LEDGER: Layout = Layout::new(
         ("epoch", pg_sys::INT4OID),
         ("binding_id", pg_sys::INT4OID),
         ("seq", pg_sys::INT4OID),
+        ("paid_on", pg_sys::DATEOID),
         ("matures_on", pg_sys::DATEOID),
         ("rule", pg_sys::CHAROID),
         ("payment_key", pg_sys::TEXTOID),
@@ -58,17 +61,11 @@ pub static LEDGER: Layout = Layout::new(
     &[column::BINDING_ID as i16, column::PAYMENT_KEY as i16],
 );
 
-/// What the first entry of a payment froze.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    pub rate: Decimal,
-    pub matures_on: i32,
-}
-
 /// What the ledger says of one payment.
 #[derive(Clone, Debug, Default)]
 pub struct Entries {
     pub last_seq: i32,
+    /// What the payment's first entry froze.
     pub terms: Option<Terms>,
     /// What was refunded at the last entry.
     pub refunded: Decimal,
@@ -143,10 +140,13 @@ impl Reader {
             affiliate_id: get(column::AFFILIATE_ID).value() as i32,
             referral_id: get(column::REFERRAL_ID).value() as i64,
         };
-        entries.terms = Some(Terms {
-            rate: decimal(column::RATE)?,
+        let rule = Rule::from_columns(get(column::RULE).value() as u8, decimal(column::RATE)?)?;
+        let terms = Terms {
+            rule,
+            paid_on: get(column::PAID_ON).value() as i32,
             matures_on: get(column::MATURES_ON).value() as i32,
-        });
+        };
+        entries.terms = Some(terms);
         entries.refunded = decimal(column::REFUNDED)?;
         let base = decimal(column::BASE)?;
         let posted = money::exact_add(decimal(column::POSTED_BEFORE)?, decimal(column::AMOUNT)?)?;
@@ -158,12 +158,14 @@ impl Reader {
             Some(standing) => {
                 standing.base = base;
                 standing.posted = posted;
+                standing.terms = terms;
             }
             None => standings.push(Standing {
                 account,
                 currency,
                 base,
                 posted,
+                terms,
             }),
         }
         Some(())

@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use crate::ledger::epoch;
 use crate::ledger::further::Further;
-use crate::ledger::reader::{LEDGER, Reader, Terms, column};
+use crate::ledger::reader::{LEDGER, Reader, column};
 use crate::rules::money;
 use crate::rules::settlement::{Account, Posting};
 use crate::server::majors;
@@ -21,9 +21,6 @@ use crate::server::rights::as_owner;
 use crate::server::slot::Slot;
 use crate::server::text::Text;
 use crate::server::zone;
-
-/// The rule of every entry so far: a rate of the net amount.
-const RULE_RATE: u8 = b'r';
 
 /// What becomes of an entry whose number its payment has used already.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +63,9 @@ struct Entry {
     account: Account,
     binding_id: i32,
     seq: i32,
+    paid_on: i32,
     matures_on: i32,
+    rule: u8,
     payment_key: Text,
     currency: Text,
     rate: Numeric,
@@ -78,16 +77,19 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(binding_id: i32, payment_key: &str, seq: i32, terms: Terms, posting: &Posting) -> Self {
+    fn new(binding_id: i32, payment_key: &str, seq: i32, posting: &Posting) -> Self {
+        let terms = posting.terms;
         let base = money::at_least_minor(posting.base.normalize(), posting.currency);
         Self {
             account: posting.account,
             binding_id,
             seq,
+            paid_on: terms.paid_on,
             matures_on: terms.matures_on,
+            rule: terms.rule.code(),
             payment_key: Text::new(payment_key),
             currency: Text::new(posting.currency.code()),
-            rate: Numeric::new(terms.rate),
+            rate: Numeric::new(terms.rule.rate()),
             base: Numeric::new(base),
             refunded: Numeric::new(posting.refunded.normalize()),
             base_before: Numeric::new(posting.base_before),
@@ -105,8 +107,9 @@ impl Entry {
         set(column::EPOCH, epoch.into());
         set(column::BINDING_ID, self.binding_id.into());
         set(column::SEQ, self.seq.into());
+        set(column::PAID_ON, self.paid_on.into());
         set(column::MATURES_ON, self.matures_on.into());
-        set(column::RULE, RULE_RATE.into());
+        set(column::RULE, self.rule.into());
         set(column::PAYMENT_KEY, self.payment_key.datum());
         set(column::CURRENCY, self.currency.datum());
         set(column::RATE, self.rate.datum());
@@ -162,19 +165,12 @@ impl Writer {
         }
     }
 
-    pub fn add(
-        &mut self,
-        binding_id: i32,
-        payment_key: &str,
-        seq: i32,
-        terms: Terms,
-        posting: &Posting,
-    ) {
+    pub fn add(&mut self, binding_id: i32, payment_key: &str, seq: i32, posting: &Posting) {
         if self.entries.len() == Self::BATCH {
             self.flush();
             self.memory.reset();
         }
-        let entry = Entry::new(binding_id, payment_key, seq, terms, posting);
+        let entry = Entry::new(binding_id, payment_key, seq, posting);
         self.entries.push(entry);
     }
 

@@ -162,11 +162,11 @@ impl<'a> Changes<'a> {
             settler.settle(&moved.from, moved_away);
         }
         for (moved, before) in moves.iter().zip(&before) {
-            let inherited = Options {
-                inherited: before.terms,
+            let from_before = Options {
+                before: Some(before),
                 ..Options::default()
             };
-            settler.settle(&moved.to, inherited);
+            settler.settle(&moved.to, from_before);
             settler.keep_terms(&moved.to, before);
         }
     }

@@ -8,15 +8,17 @@ use pgrx::pg_sys;
 
 use crate::bindings::binding::Binding;
 use crate::ledger::payment_keys::key_fits;
-use crate::ledger::reader::{Reader, Terms};
+use crate::ledger::reader::Reader;
 use crate::ledger::writer::{Duplicates, Writer};
+use crate::posting::payment::{Beside, Payment};
 use crate::posting::quarantine;
 use crate::posting::referrals::Referrals;
 use crate::posting::refund_spellings;
 use crate::posting::refunds::{self, Recorded};
-use crate::posting::row::{Judgement, Refunds, Row};
+use crate::posting::row::Row;
 use crate::posting::transaction;
-use crate::rules::fault::Fault;
+use crate::rules::eligibility::{self, History, Verdict};
+use crate::rules::fault::Defect;
 use crate::rules::settlement::{self, Posting};
 use crate::server::memory::Context;
 use crate::server::rights::as_owner;
@@ -66,21 +68,25 @@ impl<'a> Inserts<'a> {
         if !key_fits(&key) || self.is_known(&key, &row) {
             return Inserted::NotNew(row.key_columns());
         }
-        let judgement = row.judge(&referral, None, false, Refunds::None);
-        let fault = match judgement {
-            Judgement::Claim(claim, terms) => match settlement::advance(&claim, terms.rate, None) {
-                Ok(Some(posting)) => return self.post(&key, terms, &posting),
+        let payment = Payment {
+            binding: self.binding,
+            row: &row,
+            beside: Beside::Nothing,
+        };
+        let defect = match eligibility::judge(&payment, &referral, History::default()) {
+            Verdict::Claim(claim) => match settlement::advance(&claim, None) {
+                Ok(Some(posting)) => return self.post(&key, &posting),
                 Ok(None) => None,
-                Err(fault) => Some((fault, claim.amount.to_string())),
+                Err(fault) => Some(fault.of(claim.amount.to_string())),
             },
-            Judgement::Nothing(_) => None,
-            Judgement::Fault(fault, detail) => Some((fault, detail)),
+            Verdict::Missing | Verdict::Unreferred | Verdict::Nothing(_) => None,
+            Verdict::Faulty(defect) => Some(defect),
         };
         if self.has_entries(&key) {
             return Inserted::NotNew(row.key_columns());
         }
-        match fault {
-            Some((fault, detail)) => unsafe { self.quarantine(&key, fault, &detail, slot) },
+        match defect {
+            Some(defect) => unsafe { self.quarantine(&key, &defect, slot) },
             None => Inserted::Nothing,
         }
     }
@@ -117,25 +123,24 @@ impl<'a> Inserts<'a> {
             })
     }
 
-    fn post(&mut self, key: &str, terms: Terms, posting: &Posting) -> Inserted {
+    fn post(&mut self, key: &str, posting: &Posting) -> Inserted {
         const FIRST: i32 = 1;
         let writer = self
             .writer
             .get_or_insert_with(|| self.home.with(|| Writer::open(Duplicates::TakeBack)));
-        writer.add(self.binding.id, key, FIRST, terms, posting);
+        writer.add(self.binding.id, key, FIRST, posting);
         Inserted::Posted
     }
 
     unsafe fn quarantine(
         &self,
         key: &str,
-        fault: Fault,
-        detail: &str,
+        defect: &Defect,
         slot: *mut pg_sys::TupleTableSlot,
     ) -> Inserted {
         as_owner(|| unsafe {
             let json = quarantine::row_json(self.binding.table, slot);
-            quarantine::put(self.binding, key, fault, detail, json);
+            quarantine::put(self.binding, key, defect, json);
         });
         Inserted::Quarantined
     }

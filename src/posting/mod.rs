@@ -2,9 +2,12 @@
 
 pub mod backfill;
 pub mod changes;
+pub mod follow;
 pub mod insert;
+pub mod judge;
 pub mod key_types;
 pub mod on_error;
+pub mod payment;
 pub mod quarantine;
 pub mod record_refund;
 pub mod referrals;

@@ -78,7 +78,7 @@ pub fn settle_by(
 
 fn put(binding: &Binding, key: &str, failure: &Failure) -> bool {
     let detail = format!("{} (SQLSTATE {})", failure.message, failure.sqlstate());
-    quarantine::put(binding, key, Fault::Internal, &detail, None)
+    quarantine::put(binding, key, &Fault::Internal.of(detail), None)
 }
 
 /// Puts the payments that `keys` passes on into quarantine: those of referred customers, where

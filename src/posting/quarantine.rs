@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use pgrx::{PgTupleDesc, pg_sys};
 
 use crate::bindings::binding::Binding;
-use crate::rules::fault::Fault;
+use crate::rules::fault::Defect;
 use crate::server::slot::Slot;
 use crate::server::spi::{self, Sees};
 use crate::server::subtransaction::in_subtransaction;
@@ -14,13 +14,7 @@ use crate::server::text::{ToText, attribute};
 
 /// Puts a payment into quarantine, or renews the reason for which it is there. Returns whether
 /// it is newly there.
-pub fn put(
-    binding: &Binding,
-    payment_key: &str,
-    fault: Fault,
-    detail: &str,
-    row: Option<String>,
-) -> bool {
+pub fn put(binding: &Binding, payment_key: &str, defect: &Defect, row: Option<String>) -> bool {
     const PUT: &str = "
         INSERT INTO affiliate.quarantine AS q (binding_id, payment_key, reason, detail, \"row\")
         VALUES ($1, $2, $3, $4, $5::jsonb)
@@ -34,8 +28,8 @@ pub fn put(
             &[
                 binding.id.into(),
                 payment_key.into(),
-                fault.to_string().into(),
-                detail.into(),
+                defect.fault.to_string().into(),
+                defect.value.as_str().into(),
                 row.into(),
             ],
         );

@@ -11,11 +11,13 @@ use crate::bindings::host_table::{ROWS_PER_BATCH, Step};
 use crate::bindings::spelling;
 use crate::ledger::payment_keys::key_fits;
 use crate::ledger::reader::Reader;
+use crate::posting::judge::Difference;
+use crate::posting::payment::{Beside, Payment};
 use crate::posting::referrals::Referrals;
 use crate::posting::refund_spellings;
 use crate::posting::refunds::Recorded;
-use crate::posting::row::{Refunds, Row};
-use crate::posting::settle::{self, Difference, Settler};
+use crate::posting::row::Row;
+use crate::posting::settle::{self, Settler};
 use crate::server::slot::Slot;
 use crate::server::snapshot;
 use crate::server::spi::{self, Sees};
@@ -134,15 +136,20 @@ impl<'a> Pass<'a> {
         let key = row.key();
         let entries = self.reader.entries(self.binding.id, &key);
         self.accounted += i64::from(entries.come_to_something());
-        let known = if self.binding.has_lost_refunds {
-            Refunds::Lost(entries.refunded)
+        let beside = if self.binding.has_lost_refunds {
+            Beside::Lost(entries.refunded)
         } else {
-            Refunds::None
+            Beside::Nothing
+        };
+        let payment = Payment {
+            binding: self.binding,
+            row: &row,
+            beside,
         };
         let (id, recorded) = (self.binding.id, self.recorded.as_mut());
         let is_suspect = !key_fits(&key)
             || recorded.is_some_and(|recorded| recorded.of_payment(id, &key).is_some())
-            || !settle::agrees(&row, &referral, &entries, known);
+            || !settle::agrees(&payment, &referral, &entries);
         if is_suspect {
             self.suspects.push(row.key_columns());
         } else if self.binding.refunds_table.is_some() {

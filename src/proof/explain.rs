@@ -11,7 +11,9 @@ use serde::Serialize;
 
 use crate::bindings::asked::{self, asked_columns, bound, malformed};
 use crate::bindings::binding::Binding;
-use crate::posting::settle::{Judged, Settler, Verdict};
+use crate::posting::judge::Judged;
+use crate::posting::settle::Settler;
+use crate::rules::eligibility::Verdict;
 use crate::rules::fault::Fault;
 use crate::rules::money;
 use crate::server::names::table_name;
@@ -136,12 +138,16 @@ fn outcome(
         Verdict::Missing => nothing("there is no such payment".to_owned(), None),
         Verdict::Unreferred => nothing("nobody referred the customer".to_owned(), None),
         Verdict::Nothing(reason) => nothing(reason.to_string(), None),
-        Verdict::Fault(fault, detail) => nothing(format!("in quarantine: {fault}"), Some(detail)),
-        Verdict::Claim(claim, terms) => {
+        Verdict::Faulty(defect) => nothing(
+            format!("in quarantine: {}", defect.fault),
+            Some(defect.value),
+        ),
+        Verdict::Claim(claim) => {
+            let rule = claim.terms.rule;
             let base = money::exact_sub(claim.amount, claim.refunded);
             let earned = base.and_then(|base| {
-                let unrounded = money::product_text(terms.rate, base)?;
-                let target = money::commission(terms.rate, base, claim.currency)?;
+                let unrounded = rule.unrounded(base)?;
+                let target = rule.target(base, claim.currency)?;
                 Some((base, unrounded, target))
             });
             let Some((base, unrounded, target)) = earned else {
@@ -155,7 +161,7 @@ fn outcome(
             let shown = |amount| money::at_least_minor(amount, claim.currency).to_string();
             const MATURITY: &str = "
                 SELECT $1::text, $1 <= (now() AT TIME ZONE p.time_zone)::date FROM affiliate.program p WHERE p.name = $2";
-            let matures_on = crate::server::args::date(terms.matures_on);
+            let matures_on = crate::server::args::date(claim.terms.matures_on);
             let maturity = connection.run(
                 MATURITY,
                 Sees::Now,
@@ -166,8 +172,8 @@ fn outcome(
                 amount: shown(claim.amount),
                 refunded: shown(claim.refunded),
                 base: shown(base),
-                rule: "rate",
-                rate: terms.rate.to_string(),
+                rule: rule.name(),
+                rate: rule.rate().to_string(),
                 unrounded,
                 rounding: format!("half away from zero to {digits} decimals"),
                 target: target.to_string(),

@@ -8,6 +8,7 @@
 use pgrx::pg_sys;
 use rust_decimal::Decimal;
 
+use crate::rules::commission::Rule;
 use crate::rules::currency::Currency;
 use crate::rules::money;
 use crate::server::numeric;
@@ -24,7 +25,9 @@ mod argument {
     pub const POSTED_BEFORE: usize = 6;
     pub const AMOUNT: usize = 7;
     pub const CURRENCY: usize = 8;
-    pub const COUNT: usize = 9;
+    pub const PAID_ON: usize = 9;
+    pub const MATURES_ON: usize = 10;
+    pub const COUNT: usize = 11;
 }
 
 /// The body of `affiliate.is_sound()`: no more than what the checks `entries_recompute`, and of
@@ -42,7 +45,8 @@ unsafe fn recomputes(args: &[pg_sys::NullableDatum]) -> Option<bool> {
     let value = |n: usize| (!args[n].isnull).then_some(args[n].value);
     let decimal = |n| -> Option<Decimal> { unsafe { numeric::decode(value(n)?) }.ok() };
     let code = unsafe { bytes(value(argument::CURRENCY)?) };
-    let currency = Currency::parse(std::str::from_utf8(code).ok()?)?;
+    let code = std::str::from_utf8(code).ok()?;
+    let currency = Currency::parse(code).filter(|currency| currency.code() == code)?;
     let (seq, rule) = (
         value(argument::SEQ)?.value() as i32,
         value(argument::RULE)?.value() as u8,
@@ -53,16 +57,22 @@ unsafe fn recomputes(args: &[pg_sys::NullableDatum]) -> Option<bool> {
         decimal(argument::POSTED_BEFORE)?,
     );
     let amount = decimal(argument::AMOUNT)?;
-    let target = money::commission(rate, base, currency)?;
+    let target = Rule::from_columns(rule, rate)?.target(base, currency)?;
+    let (paid_on, matures_on) = (
+        value(argument::PAID_ON)?.value() as i32,
+        value(argument::MATURES_ON)?.value() as i32,
+    );
     let is_first = seq == 1;
     Some(
         seq >= 1
-            && rule == b'r'
             && base >= Decimal::ZERO
             && decimal(argument::REFUNDED)? >= Decimal::ZERO
             && money::exact_sub(target, posted_before)? == amount
             && amount.scale() == currency.minor_digits()
             && (!is_first
-                || base_before.is_zero() && posted_before.is_zero() && amount >= Decimal::ZERO),
+                || matures_on >= paid_on
+                    && base_before.is_zero()
+                    && posted_before.is_zero()
+                    && amount >= Decimal::ZERO),
     )
 }

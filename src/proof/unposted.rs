@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use pgrx::pg_sys;
 
 use crate::bindings::binding::Binding;
-use crate::posting::settle::Difference;
+use crate::posting::judge::Difference;
 use crate::proof::comparison;
 use crate::proof::reconcile::bound_tables;
 use crate::proof::soundness;

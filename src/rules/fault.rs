@@ -23,6 +23,22 @@ pub enum Fault {
     LedgerUnreadable,
 }
 
+/// A fault, and the value that has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    pub fault: Fault,
+    pub value: String,
+}
+
+impl Fault {
+    pub fn of(self, value: impl Into<String>) -> Defect {
+        Defect {
+            fault: self,
+            value: value.into(),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -3,10 +3,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod calendar;
 pub mod code;
+pub mod commission;
 pub mod currency;
 pub mod eligibility;
+pub mod facts;
 pub mod fault;
 pub mod money;
 pub mod payout;
 pub mod settlement;
+pub mod terms;

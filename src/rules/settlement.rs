@@ -4,6 +4,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::rules::commission::Terms;
 use crate::rules::currency::Currency;
 use crate::rules::fault::Fault;
 use crate::rules::money;
@@ -24,6 +25,7 @@ pub struct Claim {
     pub amount: Decimal,
     /// Refunded so far, not negative; more than the amount counts as the amount.
     pub refunded: Decimal,
+    pub terms: Terms,
 }
 
 /// What the ledger says of a payment for one account in one currency.
@@ -33,6 +35,7 @@ pub struct Standing {
     pub currency: Currency,
     pub base: Decimal,
     pub posted: Decimal,
+    pub terms: Terms,
 }
 
 /// An entry to be added, in major units of its currency.
@@ -45,22 +48,19 @@ pub struct Posting {
     pub base_before: Decimal,
     pub posted_before: Decimal,
     pub amount: Decimal,
+    pub terms: Terms,
 }
 
 /// The entries that bring a payment from where it stands to its claim (`None`: it earns
 /// nothing). Reversals of other accounts and currencies come first.
-pub fn settle(
-    claim: Option<&Claim>,
-    rate: Decimal,
-    standings: &[Standing],
-) -> Result<Vec<Posting>, Fault> {
+pub fn settle(claim: Option<&Claim>, standings: &[Standing]) -> Result<Vec<Posting>, Fault> {
     let is_claimed = |standing: &&Standing| {
         claim.is_some_and(|c| c.account == standing.account && c.currency == standing.currency)
     };
     let others = standings.iter().filter(|s| !is_claimed(s)).copied();
     let mut postings = reversals(&others.collect::<Vec<_>>())?;
     if let Some(claim) = claim {
-        postings.extend(advance(claim, rate, standings.iter().find(is_claimed))?);
+        postings.extend(advance(claim, standings.iter().find(is_claimed))?);
     }
     Ok(postings)
 }
@@ -80,6 +80,7 @@ pub fn reversals(standings: &[Standing]) -> Result<Vec<Posting>, Fault> {
                 posted_before: standing.posted,
                 amount: money::exact_sub(Decimal::ZERO, standing.posted)
                     .ok_or(Fault::AmountOutOfRange)?,
+                terms: standing.terms,
             })
         })
         .collect()
@@ -98,20 +99,18 @@ pub fn restored(standings: &[Standing], refunded: Decimal) -> Vec<Posting> {
             base_before: Decimal::ZERO,
             posted_before: Decimal::ZERO,
             amount: standing.posted,
+            terms: standing.terms,
         })
         .collect()
 }
 
 /// The entry that brings the account and currency of a claim to its target, if one is needed:
 /// a first entry even of zero, since it counts as a conversion and freezes the terms.
-pub fn advance(
-    claim: &Claim,
-    rate: Decimal,
-    standing: Option<&Standing>,
-) -> Result<Option<Posting>, Fault> {
+pub fn advance(claim: &Claim, standing: Option<&Standing>) -> Result<Option<Posting>, Fault> {
     let refunded = claim.refunded.min(claim.amount);
     let base = money::exact_sub(claim.amount, refunded).ok_or(Fault::AmountOutOfRange)?;
-    let target = money::commission(rate, base, claim.currency).ok_or(Fault::AmountOutOfRange)?;
+    let target = claim.terms.rule.target(base, claim.currency);
+    let target = target.ok_or(Fault::AmountOutOfRange)?;
     let (base_before, posted_before) =
         standing.map_or((Decimal::ZERO, Decimal::ZERO), |s| (s.base, s.posted));
     if standing.is_some() && base == base_before && target == posted_before {
@@ -126,12 +125,14 @@ pub fn advance(
         base_before,
         posted_before,
         amount,
+        terms: claim.terms,
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::commission::Rule;
     use proptest::prelude::*;
 
     const ACCOUNT: Account = Account {
@@ -139,6 +140,15 @@ mod tests {
         referral_id: 7,
     };
 
+    fn terms(rate: Decimal) -> Terms {
+        Terms {
+            rule: Rule::Rate(rate),
+            paid_on: 0,
+            matures_on: 30,
+        }
+    }
+
+    /// A claim to 30%.
     fn claim(amount: Decimal, refunded: Decimal, code: &str) -> Claim {
         let currency = Currency::parse(code).expect("a currency");
         Claim {
@@ -146,6 +156,7 @@ mod tests {
             currency,
             amount,
             refunded,
+            terms: terms(Decimal::new(30, 2)),
         }
     }
 
@@ -165,6 +176,7 @@ mod tests {
                     currency: p.currency,
                     base: p.base,
                     posted: p.amount,
+                    terms: p.terms,
                 }),
             }
         }
@@ -173,29 +185,26 @@ mod tests {
     #[test]
     fn a_payment_whose_commission_rounds_to_zero_has_an_entry() {
         let claim = claim(Decimal::new(1, 2), Decimal::ZERO, "USD");
-        let postings = settle(Some(&claim), Decimal::new(30, 2), &[]).expect("no fault");
+        let postings = settle(Some(&claim), &[]).expect("no fault");
         assert_eq!(postings.len(), 1);
         assert_eq!(postings[0].amount, Decimal::ZERO);
     }
 
     #[test]
     fn a_payment_that_earns_nothing_and_never_did_has_none() {
-        assert_eq!(settle(None, Decimal::new(30, 2), &[]), Ok(vec![]));
+        assert_eq!(settle(None, &[]), Ok(vec![]));
     }
 
     #[test]
     fn a_change_of_currency_reverses_the_old_one() {
-        let rate = Decimal::new(30, 2);
         let mut standings = Vec::new();
         let dollars = settle(
             Some(&claim(Decimal::from(20), Decimal::ZERO, "USD")),
-            rate,
             &standings,
         );
         apply(&mut standings, &dollars.expect("no fault"));
         let yen = settle(
             Some(&claim(Decimal::from(999), Decimal::ZERO, "JPY")),
-            rate,
             &standings,
         )
         .expect("no fault");
@@ -227,8 +236,8 @@ mod tests {
             refunded.insert(0, Decimal::ZERO);
             refunded.push(amount);
             for refunded in refunded {
-                let claim = claim(amount, refunded, code);
-                let postings = settle(Some(&claim), rate, &standings).expect("no fault");
+                let claim = Claim { terms: terms(rate), ..claim(amount, refunded, code) };
+                let postings = settle(Some(&claim), &standings).expect("no fault");
                 apply(&mut standings, &postings);
                 let target = money::commission(rate, amount - refunded.min(amount), claim.currency);
                 prop_assert_eq!(Some(standings[0].posted), target);
@@ -241,19 +250,18 @@ mod tests {
         fn settling_is_idempotent_and_depends_on_the_last_state_alone(
             states in prop::collection::vec((0i64..1_000_000, 0i64..1_000_000, any::<bool>()), 1..8),
         ) {
-            let rate = Decimal::new(30, 2);
             let mut standings = Vec::new();
             for (amount, refunded, eligible) in &states {
                 let claim = claim(Decimal::new(*amount, 2), Decimal::new(*refunded, 2), "USD");
                 let claim = eligible.then_some(&claim);
-                let postings = settle(claim, rate, &standings).expect("no fault");
+                let postings = settle(claim, &standings).expect("no fault");
                 apply(&mut standings, &postings);
-                prop_assert_eq!(settle(claim, rate, &standings), Ok(vec![]));
+                prop_assert_eq!(settle(claim, &standings), Ok(vec![]));
             }
             let mut fresh = Vec::new();
             if let Some((amount, refunded, true)) = states.last() {
                 let claim = claim(Decimal::new(*amount, 2), Decimal::new(*refunded, 2), "USD");
-                apply(&mut fresh, &settle(Some(&claim), rate, &[]).expect("no fault"));
+                apply(&mut fresh, &settle(Some(&claim), &[]).expect("no fault"));
             }
             let posted = |s: &[Standing]| s.iter().map(|s| s.posted).sum::<Decimal>();
             prop_assert_eq!(posted(&standings), posted(&fresh));

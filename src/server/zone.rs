@@ -102,16 +102,3 @@ pub fn from_epoch_seconds(seconds: i64) -> Option<i64> {
         .contains(&moment)
         .then_some(moment)
 }
-
-/// `day + days` if it is a date.
-pub fn add_days(day: i32, days: i32) -> Option<i32> {
-    // the last day of the calendar, 5874897-12-31
-    const LAST: i32 = 2_145_031_948;
-    let day = day.checked_add(days)?;
-    (day <= LAST).then_some(day)
-}
-
-/// Whether a `date` is one, not infinity.
-pub fn is_day(day: i32) -> bool {
-    day != i32::MIN && day != i32::MAX
-}

@@ -42,6 +42,7 @@ impl Driver<'_> {
             );
             self.reconcile();
             self.compare_figures();
+            self.compare_days();
         }
         self.compare_quarantine();
         if self.scope == Scope::Everything {
@@ -79,6 +80,31 @@ impl Driver<'_> {
             print_differing_payments(&mut self.admin, &self.world, &self.tables);
         }
         assert_same(&database, &self.world.figures());
+    }
+
+    /// What was earned for each day on which payments were made, by affiliate and currency.
+    fn compare_days(&mut self) {
+        let mut expected: BTreeMap<(String, String, i64), i128> = BTreeMap::new();
+        for entry in &self.world.entries {
+            let code = self.world.affiliates[entry.affiliate].code.clone();
+            let key = (code, entry.currency.to_owned(), entry.paid_on);
+            *expected.entry(key).or_default() += entry.amount;
+        }
+        expected.retain(|_, amount| *amount != 0);
+        const DAYS: &str = "
+            SELECT a.code, c.currency, (c.paid_on - date '1970-01-01')::bigint, sum(c.amount)::text
+            FROM affiliate.commission c JOIN affiliate.affiliate a ON a.id = c.affiliate_id
+            GROUP BY a.code, c.currency, c.paid_on HAVING sum(c.amount) <> 0";
+        let rows = self.admin.query(DAYS, &[]).expect("days of payments");
+        let database: BTreeMap<(String, String, i64), i128> = rows
+            .iter()
+            .map(|row| {
+                let currency: String = row.get(1);
+                let amount = minor(row.get(3), &currency);
+                ((row.get(0), currency, row.get(2)), amount)
+            })
+            .collect();
+        assert_eq!(database, expected, "what was earned by day of payment");
     }
 
     /// The figures as a transaction sees them that has not committed what it did.

@@ -244,18 +244,10 @@ impl Driver<'_> {
         let (id, Some(row)) = self.some_payment(session, table)? else {
             return None;
         };
-        // The rules are silent on unusable rows, on affiliates that earn nothing new, and on terms
-        // of a payment that has no entry to carry them to its new key. What moves while nobody
-        // looks is another payment.
-        let closed = row
-            .customer
-            .as_deref()
-            .is_some_and(|who| self.is_closed(table, who));
+        // The rules are silent on unusable rows. What moves while nobody looks is another payment.
         let is_movable = row.flaw.is_none()
-            && !closed
             && !self.world.bindings[table].paused
             && !self.world.is_behind(&id)
-            && !self.world.is_dormant(&id)
             && self.is_free_of_own(session, &id);
         is_movable.then_some(id)
     }

@@ -157,6 +157,7 @@ pub enum RefundKind {
 pub struct Terms {
     pub rate: Money,
     pub paid_at: PaidAt,
+    pub paid_on: Day,
     pub matures_on: Day,
 }
 
@@ -168,6 +169,8 @@ pub struct Payment {
     /// Rows of an attached refunds table by key.
     pub credits: BTreeMap<String, Money>,
     pub terms: Option<Terms>,
+    /// Customers for whom the payment has earned, under whatever key.
+    pub known: BTreeSet<String>,
     /// Indexes into [`World::entries`].
     pub entries: Vec<usize>,
     pub quarantined: bool,
@@ -184,6 +187,7 @@ pub struct Entry {
     /// How much the payment's net changed.
     pub base: Money,
     pub amount: Money,
+    pub paid_on: Day,
     pub matures_on: Day,
     /// The live payout that the entry is part of.
     pub payout: Option<usize>,
@@ -273,6 +277,7 @@ impl World {
                     row: old.row.take(),
                     refunds: std::mem::take(&mut old.refunds),
                     terms: old.terms,
+                    known: std::mem::take(&mut old.known),
                     ..Payment::default()
                 };
                 old.moved_away = true;

@@ -68,6 +68,7 @@ impl World {
                 let moved: Money = entries.iter().map(thousandths).sum();
                 for entry in entries {
                     payment.entries.push(self.entries.len());
+                    payment.known.insert(entry.customer.clone());
                     self.entries.push(entry);
                 }
                 match moved {
@@ -133,6 +134,7 @@ impl World {
             sum.1 -= entry.amount;
             sum.2 = false;
         }
+        let frozen = || terms.expect("entries come with terms");
         let entries = owed
             .into_iter()
             // The first entry exists even when it is of 0: it counts as conversion.
@@ -144,7 +146,8 @@ impl World {
                     currency,
                     base,
                     amount,
-                    matures_on: terms.expect("entries come with terms").matures_on,
+                    paid_on: frozen().paid_on,
+                    matures_on: frozen().matures_on,
                     payout: None,
                 },
             )
@@ -193,23 +196,19 @@ impl World {
         let Some(referral) = self.referrals.get(&(binding.program, customer.clone())) else {
             return Verdict::Nothing;
         };
-        // A payment's first entry fixes when it was made.
-        let paid_at = payment.terms.map_or(row.paid_at, |terms| terms.paid_at);
-        if !row.counted
-            || !not_before(paid_at, referral.attributed_at, program.offset)
-            || binding
-                .since
-                .is_some_and(|since| !not_before(paid_at, since, program.offset))
-        {
+        if !row.counted {
             return Verdict::Nothing;
         }
-        let closed = self.affiliates[referral.affiliate].status == Status::Closed;
-        // Closing leaves alone what the payment has earned for this very customer.
-        let mut entries = payment.entries.iter().map(|index| &self.entries[*index]);
-        let is_new = payment.terms.is_none()
-            || !payment.entries.is_empty() && !entries.any(|entry| entry.customer == *customer);
-        if closed && is_new {
-            return Verdict::Nothing;
+        // A payment's first entry fixes when it was made.
+        let paid_at = payment.terms.map_or(row.paid_at, |terms| terms.paid_at);
+        // What the payment has earned for this very customer is neither undone by its time nor by
+        // closing the affiliate.
+        if !payment.known.contains(customer) {
+            let is_since = |moment| not_before(paid_at, moment, program.offset);
+            let closed = self.affiliates[referral.affiliate].status == Status::Closed;
+            if closed || !is_since(referral.attributed_at) || !binding.since.is_none_or(is_since) {
+                return Verdict::Nothing;
+            }
         }
         if row.flaw.is_some() {
             return Verdict::Unusable;
@@ -228,10 +227,12 @@ impl World {
             .sum();
         let refunded = row.refunded + recorded + payment.credits.values().sum::<Money>();
         let base = row.amount - refunded.clamp(0, row.amount);
+        let paid_on = self.day_paid(paid_at, binding);
         let terms = payment.terms.unwrap_or(Terms {
             rate: program.rate,
             paid_at,
-            matures_on: self.day_paid(paid_at, binding) + program.hold_days,
+            paid_on,
+            matures_on: paid_on + program.hold_days,
         });
         Verdict::Earns(Target {
             affiliate: referral.affiliate,

@@ -12,7 +12,7 @@ pub const ENTRIES: &str = "
     WITH entries AS MATERIALIZED (
         SELECT c.referral_id, c.affiliate_id, c.currency, sum(c.base - c.base_before) AS spent,
             bool_and(affiliate.is_sound(c.seq, c.rule, c.rate, c.base, c.refunded, c.base_before,
-                    c.posted_before, c.amount, c.currency)
+                    c.posted_before, c.amount, c.currency, c.paid_on, c.matures_on)
                 AND c.binding_id IN (SELECT b.id FROM affiliate.binding b)) AS are_sound
         FROM affiliate.commission c GROUP BY c.referral_id, c.affiliate_id, c.currency),
     earned AS (
@@ -38,10 +38,11 @@ pub const ENTRIES: &str = "
 /// The payments that have several entries, and the index that keeps two from being one.
 pub const HISTORIES: &str = "
     WITH entries AS MATERIALIZED (
-        SELECT c.seq, c.base_before, c.posted_before, c.amount, c.matures_on, c.rate, c.base,
+        SELECT c.seq, c.base_before, c.posted_before, c.amount, c.paid_on, c.matures_on, c.rate, c.base,
             max(c.seq) OVER (payment RANGE BETWEEN 1 PRECEDING AND 1 PRECEDING) AS seq_before,
             lag(c.base, 1, 0::numeric) OVER same AS base_then,
             sum(c.amount) OVER same AS posted_now,
+            first_value(c.paid_on) OVER payment AS paid_first,
             first_value(c.matures_on) OVER payment AS matured_first,
             first_value(c.rate) OVER payment AS rate_first
         FROM (SELECT DISTINCT m.binding_id, m.payment_key FROM affiliate.commission m WHERE m.seq > 1) several
@@ -54,7 +55,7 @@ pub const HISTORIES: &str = "
     UNION ALL
     SELECT 'entries_continue' FROM entries e
     WHERE e.base_before <> e.base_then OR e.posted_before <> e.posted_now - e.amount OR e.posted_now < 0
-        OR e.matures_on <> e.matured_first OR e.rate <> e.rate_first AND e.base <> 0";
+        OR e.paid_on <> e.paid_first OR e.matures_on <> e.matured_first OR e.rate <> e.rate_first AND e.base <> 0";
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -77,7 +78,7 @@ pub const CHECKS: &[Check] = &[
         violations: "
             SELECT format('binding %s, payment %s, entry %s', c.binding_id, c.payment_key, c.seq)
             FROM affiliate.commission c
-            WHERE c.rule <> 'r' OR c.base < 0 OR c.refunded < 0
+            WHERE c.rule <> 'r' OR c.base < 0 OR c.refunded < 0 OR c.currency <> upper(c.currency)
                 OR c.amount IS DISTINCT FROM
                     affiliate.commission_target(c.rate, c.base, c.currency) - c.posted_before
                 OR scale(c.amount) IS DISTINCT FROM affiliate.minor_digits(c.currency)",
@@ -89,20 +90,21 @@ pub const CHECKS: &[Check] = &[
         violations: "
             SELECT format('binding %s, payment %s, entry %s', c.binding_id, c.payment_key, c.seq)
             FROM affiliate.commission c
-            WHERE c.seq = 1 AND (c.base_before <> 0 OR c.posted_before <> 0 OR c.amount < 0)
+            WHERE c.seq = 1 AND (c.base_before <> 0 OR c.posted_before <> 0 OR c.amount < 0 OR c.matures_on < c.paid_on)
             UNION ALL
             SELECT format('binding %s, payment %s, entry %s', e.binding_id, e.payment_key, e.seq) FROM (
-                SELECT c.binding_id, c.payment_key, c.seq, c.base_before, c.posted_before, c.amount, c.matures_on,
+                SELECT c.binding_id, c.payment_key, c.seq, c.base_before, c.posted_before, c.amount, c.paid_on, c.matures_on,
                     lag(c.base, 1, 0::numeric) OVER same AS base_then,
                     sum(c.amount) OVER same AS posted_now,
-                    first_value(c.matures_on) OVER payment AS matured_first,
+                    first_value(c.paid_on) OVER payment AS paid_first,
+            first_value(c.matures_on) OVER payment AS matured_first,
                     first_value(c.rate) OVER payment AS rate_first, c.rate, c.base
                 FROM (SELECT DISTINCT m.binding_id, m.payment_key FROM affiliate.commission m WHERE m.seq > 1) several
                     JOIN affiliate.commission c USING (binding_id, payment_key)
                 WINDOW payment AS (PARTITION BY c.binding_id, c.payment_key ORDER BY c.seq),
                     same AS (PARTITION BY c.binding_id, c.payment_key, c.referral_id, c.currency ORDER BY c.seq)) e
             WHERE e.base_before <> e.base_then OR e.posted_before <> e.posted_now - e.amount OR e.posted_now < 0
-                OR e.matures_on <> e.matured_first OR e.rate <> e.rate_first AND e.base <> 0",
+                OR e.paid_on <> e.paid_first OR e.matures_on <> e.matured_first OR e.rate <> e.rate_first AND e.base <> 0",
     },
     Check {
         name: "entries_follow_referral",

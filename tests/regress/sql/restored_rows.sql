@@ -13,8 +13,8 @@ CREATE VIEW quarantine AS SELECT id, payment_key AS key, resolved_at IS NOT NULL
 -- A row of the ledger and one of the quarantine are lost, and put back as a dump spells it.
 DELETE FROM affiliate.commission WHERE payment_key = '2';
 DELETE FROM affiliate.quarantine WHERE payment_key = '4';
-COPY affiliate.commission (posted_at, referral_id, affiliate_id, epoch, binding_id, seq, matures_on, rule, payment_key, currency, rate, base, refunded, base_before, posted_before, amount) FROM stdin;
-2024-02-01 00:00:00+00	1	1	1	1	1	2024-02-01	r	2	USD	0.30	30.00	0	0	0	9.00
+COPY affiliate.commission (posted_at, referral_id, affiliate_id, epoch, binding_id, seq, paid_on, matures_on, rule, payment_key, currency, rate, base, refunded, base_before, posted_before, amount) FROM stdin;
+2024-02-01 00:00:00+00	1	1	1	1	1	2024-02-01	2024-02-01	r	2	USD	0.30	30.00	0	0	0	9.00
 \.
 COPY affiliate.quarantine (id, binding_id, payment_key, reason, detail, "row", seen_at, resolved_at) FROM stdin;
 2	1	4	amount is negative	-2	\N	2024-02-01 00:00:00+00	\N
@@ -23,11 +23,11 @@ SELECT * FROM ledger ORDER BY key, seq;
 SELECT * FROM quarantine ORDER BY id;
 -- a second time is an error, and nothing is gone for it
 \set VERBOSITY sqlstate
-COPY affiliate.commission (posted_at, referral_id, affiliate_id, epoch, binding_id, seq, matures_on, rule, payment_key, currency, rate, base, refunded, base_before, posted_before, amount) FROM stdin;
-2024-02-01 00:00:00+00	1	1	1	1	1	2024-02-01	r	2	USD	0.30	30.00	0	0	0	9.00
+COPY affiliate.commission (posted_at, referral_id, affiliate_id, epoch, binding_id, seq, paid_on, matures_on, rule, payment_key, currency, rate, base, refunded, base_before, posted_before, amount) FROM stdin;
+2024-02-01 00:00:00+00	1	1	1	1	1	2024-02-01	2024-02-01	r	2	USD	0.30	30.00	0	0	0	9.00
 \.
 SET application_name = 'pg_restore';
-COPY affiliate.commission (posted_at, referral_id, affiliate_id, epoch, binding_id, seq, matures_on, rule, payment_key, currency, rate, base, refunded, base_before, posted_before, amount) FROM stdin;
+COPY affiliate.commission (posted_at, referral_id, affiliate_id, epoch, binding_id, seq, paid_on, matures_on, rule, payment_key, currency, rate, base, refunded, base_before, posted_before, amount) FROM stdin;
 \.
 COPY affiliate.quarantine (id, binding_id, payment_key, reason, detail, "row", seen_at, resolved_at) FROM stdin;
 \.

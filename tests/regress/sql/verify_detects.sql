@@ -56,6 +56,11 @@ BEGIN;
 UPDATE affiliate.commission SET amount = 7.00 WHERE payment_key = '5';
 SELECT * FROM detected();
 ROLLBACK;
+-- the code of a currency is that of the standard, and no other spelling
+BEGIN;
+UPDATE affiliate.commission SET currency = 'usd' WHERE payment_key = '5';
+SELECT * FROM detected();
+ROLLBACK;
 BEGIN;
 UPDATE affiliate.commission SET amount = 'NaN' WHERE payment_key = '8';
 SELECT * FROM detected();
@@ -64,6 +69,15 @@ ROLLBACK;
 -- entries_continue: a later entry has another day of maturity than the first.
 BEGIN;
 UPDATE affiliate.commission SET matures_on = '2024-03-02' WHERE payment_key = '6' AND seq = 2;
+SELECT * FROM detected();
+ROLLBACK;
+-- another day of the payment, or one after its maturity
+BEGIN;
+UPDATE affiliate.commission SET paid_on = '2024-01-02' WHERE payment_key = '6' AND seq = 2;
+SELECT * FROM detected();
+ROLLBACK;
+BEGIN;
+UPDATE affiliate.commission SET paid_on = matures_on + 1 WHERE payment_key = '5';
 SELECT * FROM detected();
 ROLLBACK;
 -- or another rate (0.31 x 0.01 rounds to what 0.30 x 0.01 does)

@@ -97,7 +97,7 @@ fn affiliate_record_refund(
 }
 
 /// No statement has locked the row before.
-fn locked() -> Options {
+fn locked() -> Options<'static> {
     Options {
         lock: true,
         ..Options::default()

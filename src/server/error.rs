@@ -1,5 +1,5 @@
 //! Every error of the extension: its SQLSTATE, what is wrong, the offending value, the remedy.
-//! README.md has the same as a table.
+//! `docs/reference.md` has the same as a table.
 
 use pgrx::PgSqlErrorCode as Code;
 

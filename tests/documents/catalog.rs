@@ -175,7 +175,7 @@ fn checks_and_rights_are_those_of_the_server() {
 }
 
 #[test]
-fn options_and_figures_to_watch_are_all_there() {
+fn options_figures_and_columns_are_all_there() {
     let cluster = Cluster::start();
     let mut client = cluster.database_with_affiliate(DATABASE);
     const OPTIONS: &str = "
@@ -192,20 +192,35 @@ fn options_and_figures_to_watch_are_all_there() {
         texts(&mut client, OPTIONS)
     );
 
-    const FIGURES: &str = "
-        SELECT attname::text FROM pg_attribute
-        WHERE attrelid = 'affiliate.operations'::regclass AND attnum > 0";
     let watched = table(&document("docs/monitoring.md").text, "figure");
     // "one, with another or a third"
     let cells = watched.iter().flat_map(|row| row[0].split([' ', ',']));
     let names = cells.filter(|word| word.contains('_') || *word == "quarantined");
     assert_eq!(
         names.map(str::to_owned).collect::<BTreeSet<_>>(),
-        texts(&mut client, FIGURES)
+        columns_of(&mut client, "affiliate.operations")
+    );
+
+    let entries = first_cells(
+        document("docs/reading.md").section("## The ledger"),
+        "column",
+    );
+    let names = entries.iter().flat_map(|cell| cell.split(", "));
+    assert_eq!(
+        names.map(str::to_owned).collect::<BTreeSet<_>>(),
+        columns_of(&mut client, "affiliate.commission")
     );
 }
 
-/// What is no function or relation yet, and what only looks like one.
+fn columns_of(client: &mut Client, relation: &str) -> BTreeSet<String> {
+    let sql = format!(
+        "SELECT attname::text FROM pg_attribute
+         WHERE attrelid = '{relation}'::regclass AND attnum > 0 AND NOT attisdropped"
+    );
+    texts(client, &sql)
+}
+
+/// Names of files, which only look like relations.
 const NO_OBJECTS: [&str; 2] = ["affiliate.control", "affiliate.so"];
 
 #[test]

@@ -188,7 +188,7 @@ FROM affiliate_payouts('9cc118df1c60e060551bbca96');
 
 \echo
 \echo '-- 8. THE PROOF ----------------------------------------------------------------'
-\echo '-- Every invariant is recomputed from the payments and the ledger. Nothing is missing,'
-\echo '-- doubled or overpaid when all violations are 0.'
+\echo '-- Every invariant is recomputed from the payments, the ledger and the payouts: each'
+\echo '-- payment has its commission, once, when all violations are 0.'
 \echo
 SELECT check_name, violations FROM affiliate_verify() ORDER BY check_name;

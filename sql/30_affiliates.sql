@@ -54,7 +54,7 @@ RETURNS affiliate.affiliate
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_create_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_create(text, text, text)
-    IS 'Enrols an account in a program; a second call for the same owner returns the same affiliate';
+    IS 'Enrolls an account in a program; a second call for the same owner returns the same affiliate';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_create(text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_create(owner bigint, code text DEFAULT NULL, program text DEFAULT 'default')
@@ -62,7 +62,7 @@ RETURNS affiliate.affiliate
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_create_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_create(bigint, text, text)
-    IS 'Enrols an account whose key is an integer';
+    IS 'Enrolls an account whose key is an integer';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_create(bigint, text, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_create(owner uuid, code text DEFAULT NULL, program text DEFAULT 'default')
@@ -70,7 +70,7 @@ RETURNS affiliate.affiliate
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_create_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_create(uuid, text, text)
-    IS 'Enrols an account whose key is a uuid';
+    IS 'Enrolls an account whose key is a uuid';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_create(uuid, text, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_add_code(code text, new_code text DEFAULT NULL, label text DEFAULT NULL)

@@ -15,7 +15,7 @@ use std::thread;
 use postgres::{Client, NoTls};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::check::{attribute, enrol, run, value};
+use support::check::{attribute, enroll, run, value};
 use support::money::{DEFAULT_RATE, minor};
 use support::{Cluster, Load, assert_earned, assert_verified, figures};
 
@@ -37,7 +37,7 @@ fn shop_with_one_affiliate(cluster: &Cluster) -> (Client, String) {
          SELECT affiliate_attach_payments('host_payment', customer => 'customer',
              amount => 'cents', minor_units => true, currency_code => 'USD', paid_at => 'paid_at');",
     );
-    let code = enrol(&mut admin, "partner", "default");
+    let code = enroll(&mut admin, "partner", "default");
     for customer in 0..40 {
         attribute(&mut admin, &format!("user-{customer}"), &code, "default");
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use postgres::{Client, Error};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::check::{attribute, enrol, run};
+use support::check::{attribute, enroll, run};
 use support::load::Stop;
 use support::money::{DEFAULT_RATE, commission, minor};
 use support::{Cluster, Load, assert_earned, assert_verified};
@@ -112,7 +112,7 @@ fn no_commission_is_lost_or_doubled_when_the_server_is_killed_under_load() {
              minor_units => true, currency_code => 'USD', paid_at => 'paid_at');",
     );
     let codes: Vec<String> = (0..3)
-        .map(|n| enrol(&mut admin, &format!("partner-{n}"), "default"))
+        .map(|n| enroll(&mut admin, &format!("partner-{n}"), "default"))
         .collect();
     for customer in 0..CUSTOMERS {
         let code = &codes[usize::try_from(customer % 3).expect("a small number")];

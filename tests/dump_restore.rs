@@ -218,7 +218,7 @@ fn assert_survives(restore: impl FnOnce(&Cluster, &Path, &Cluster)) {
     let mut dashboard = restored.connect_as("dashboard", DATABASE);
     run(&mut dashboard, "SELECT * FROM affiliate_stats()");
     support::refusal(
-        "a reader enrols",
+        "a reader enrolls",
         dashboard.batch_execute("SELECT affiliate_create('eve')"),
     );
 }

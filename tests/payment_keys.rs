@@ -15,7 +15,7 @@ use kinds::{Column, KEYS, Key, TYPES};
 use postgres::Client;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::check::{Refusal, attribute, enrol, run, violations};
+use support::check::{Refusal, attribute, enroll, run, violations};
 use support::money::{commission, minor};
 use support::{Cluster, figures};
 
@@ -207,7 +207,7 @@ impl Test {
             "SET timezone = 'Asia/Kathmandu'; SET datestyle = 'SQL, DMY'; SET intervalstyle = 'iso_8601';
              SET bytea_output = 'escape'; SET extra_float_digits = 0;",
         );
-        let code = enrol(&mut self.client, "alice", "default");
+        let code = enroll(&mut self.client, "alice", "default");
         attribute(&mut self.client, "bob", &code, "default");
         for key in KEYS {
             for refunds in [Refunds::Recorded, Refunds::InTexts, Refunds::InKind] {

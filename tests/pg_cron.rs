@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use support::check::{attribute, enrol, run, value};
+use support::check::{attribute, enroll, run, value};
 use support::{Builder, Cluster, assert_verified, figures, refusal};
 
 const DATABASE: &str = "shop";
@@ -40,7 +40,7 @@ fn soon(admin: &mut Client) -> &'static str {
 
 /// What was earned last month and this one; returns the code.
 fn earn(admin: &mut Client) -> String {
-    let code = enrol(admin, "partner", "default");
+    let code = enroll(admin, "partner", "default");
     attribute(admin, "user-1", &code, "default");
     // By default a run pays what had matured by the end of the last month.
     run(

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::check::{attribute, enrol, run, value};
+use support::check::{attribute, enroll, run, value};
 use support::load::Stop;
 use support::money::DEFAULT_RATE;
 use support::{Cluster, Load, assert_earned, assert_verified};
@@ -73,7 +73,7 @@ fn collector_database(cluster: &Cluster) -> (Client, String) {
          SELECT affiliate_attach_payments('payment', customer => 'customer', amount => 'amount',
              currency => 'currency', paid_at => 'paid_at', replica => true);",
     );
-    let code = enrol(&mut admin, "partner", "default");
+    let code = enroll(&mut admin, "partner", "default");
     for customer in 1..=CUSTOMERS {
         attribute(&mut admin, &customer.to_string(), &code, "default");
     }
@@ -338,7 +338,7 @@ fn a_published_ledger_is_followed_whatever_is_inserted_twice() {
          SELECT affiliate_attach_payments('payment', customer => 'customer', amount => 'amount',
              paid_at => 'paid_at');",
     );
-    let code = enrol(&mut books, "partner", "default");
+    let code = enroll(&mut books, "partner", "default");
     for customer in 1..=CUSTOMERS {
         attribute(&mut books, &customer.to_string(), &code, "default");
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use postgres::Client;
-use support::check::{attribute, enrol, run, value};
+use support::check::{attribute, enroll, run, value};
 use support::cluster::bindir;
 use support::money::DEFAULT_RATE;
 use support::{Cluster, Load, assert_earned, assert_verified, refusal};
@@ -104,7 +104,7 @@ fn shop(admin: &mut Client) -> String {
          SELECT affiliate_attach_payments('payment', customer => 'customer', amount => 'amount',
              paid_at => 'paid_at');",
     );
-    let code = enrol(admin, "partner", "default");
+    let code = enroll(admin, "partner", "default");
     attribute(admin, "user", &code, "default");
     code
 }

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_normalised() {
+    fn codes_are_normalized() {
         assert_eq!(
             Currency::parse(" usd ").map(|c| c.code().to_owned()),
             Some("USD".to_owned())

@@ -285,7 +285,7 @@ impl Problem {
                 Code::ERRCODE_NO_DATA_FOUND,
                 "code is unknown".to_owned(),
                 format!("No affiliate has the code \"{code}\"."),
-                "Check the code; affiliate_create() enrols an affiliate.",
+                "Check the code; affiliate_create() enrolls an affiliate.",
             ),
             Self::OwnerHasOtherCode { owner, code } => report(
                 Code::ERRCODE_DUPLICATE_OBJECT,
@@ -355,7 +355,7 @@ impl Problem {
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "affiliate is closed".to_owned(),
                 format!("The affiliate of the code \"{code}\" is closed, and closing is final."),
-                "Enrol another owner with affiliate_create().",
+                "Enroll another owner with affiliate_create().",
             ),
             Self::NoSuchTable { table } => report(
                 Code::ERRCODE_UNDEFINED_TABLE,

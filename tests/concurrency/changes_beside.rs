@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use postgres::Client;
 
 use super::{DATABASE, connect_named, shop_with_one_affiliate};
-use crate::support::check::{attribute, enrol, run, value};
+use crate::support::check::{attribute, enroll, run, value};
 use crate::support::load::Stop;
 use crate::support::{Cluster, Load, assert_verified};
 
@@ -131,7 +131,7 @@ fn an_affiliate_that_is_closed_earns_nothing_more_in_any_session() {
     let (mut admin, _) = shop_with_one_affiliate(&cluster);
     for round in 1..=12 {
         let (name, count) = (format!("late-{round}"), AtomicI64::new(0));
-        let code = enrol(&mut admin, &format!("partner {round}"), "default");
+        let code = enroll(&mut admin, &format!("partner {round}"), "default");
         attribute(&mut admin, &name, &code, "default");
         let percentage = Percentage::default();
         percentage.raise(&mut admin, 1);

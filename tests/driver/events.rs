@@ -8,7 +8,7 @@ use super::tables::{CHARGE, CURRENCIES, INVOICE, ORDER, SALE, date};
 use super::{Driver, Scope};
 use crate::model::payouts::PayoutStatus;
 use crate::model::{Affiliate, Status, civil};
-use crate::support::check::enrol;
+use crate::support::check::enroll;
 use crate::support::money::{decimal, rate_text};
 
 const RATES: [i128; 6] = [0, 50_000, 125_000, 300_000, 333_333, 1_000_000];
@@ -43,7 +43,7 @@ impl Driver<'_> {
     pub fn enrol_one(&mut self) {
         let program = self.rng.random_range(0..self.world.programs.len());
         let owner = format!("owner-{}", self.number());
-        let code = enrol(&mut self.admin, &owner, self.world.programs[program].name);
+        let code = enroll(&mut self.admin, &owner, self.world.programs[program].name);
         assert_eq!(code.len(), 25, "a generated code: {code}");
         let codes = vec![code.clone()];
         let status = Status::Active;

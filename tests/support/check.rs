@@ -182,8 +182,8 @@ fn read(row: &postgres::Row) -> (String, String, Figures) {
     (row.get(0), currency, figures)
 }
 
-/// Enrols an account, with its public code.
-pub fn enrol(client: &mut impl GenericClient, owner: &str, program: &str) -> String {
+/// Enrolls an account, with its public code.
+pub fn enroll(client: &mut impl GenericClient, owner: &str, program: &str) -> String {
     client
         .query_one(
             "SELECT code::text FROM affiliate_create(owner => $1, program => $2)",

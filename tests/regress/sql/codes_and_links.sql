@@ -44,7 +44,7 @@ SELECT affiliate_create('new', code => 'SUMMER_sale-24');
 SELECT owner, code FROM affiliate_create('vanity', code => 'summer_sale-24');
 SELECT affiliate_create('vanity', code => 'winter');
 
--- Whom to enrol must be said, and in which program.
+-- Whom to enroll must be said, and in which program.
 SELECT affiliate_create(NULL::text);
 SELECT affiliate_create(NULL::bigint);
 SELECT affiliate_create('');

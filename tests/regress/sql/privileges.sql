@@ -58,7 +58,7 @@ GROUP BY r.rolname HAVING count(*) <> (SELECT count(*) FROM pg_class WHERE relna
 SELECT count(*) AS sequences_anybody_can_use FROM pg_class c, pg_roles r
 WHERE c.relnamespace = 'affiliate'::regnamespace AND c.relkind = 'S' AND r.rolname ~* '^regress' AND has_sequence_privilege(r.oid, c.oid, 'USAGE, SELECT, UPDATE');
 
--- The application enrols, attributes, inserts payments, shows figures; it neither reads tables nor pays.
+-- The application enrolls, attributes, inserts payments, shows figures; it neither reads tables nor pays.
 SET ROLE regress_app;
 SELECT code FROM affiliate_create('alice', code => 'alice');
 SELECT affiliate_add_code('alice', new_code => 'spring');

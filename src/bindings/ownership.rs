@@ -5,13 +5,10 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use crate::server::error::Problem;
-use crate::server::locks::advisory_lock;
+use crate::server::locks::{LEND_LOCK, advisory_lock};
 use crate::server::names::{quote_ident, table_name};
 use crate::server::rights::as_owner;
 use crate::server::spi::{self, Sees};
-
-/// Key of the advisory lock under which rights on trigger functions are lent.
-const LEND_LOCK: i32 = 4;
 
 /// Raises an error unless the caller has the rights of the owner of a table, or, of one that is
 /// gone, of the owner of the ledger.

@@ -8,10 +8,47 @@
 
 use std::rc::Rc;
 
-use pgrx::pg_sys;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::prelude::*;
 
+use crate::bindings::asked::bound;
 use crate::bindings::binding::Binding;
+use crate::server::calls::required_text;
+use crate::server::error::Problem;
+use crate::server::locks::object_lock;
+use crate::server::names::table_name;
 use crate::server::relations::Relations;
+use crate::server::rights::as_owner;
+use crate::server::spi::{self, Sees};
+
+/// Changes one row of affiliate.binding and locks no table of the host: the change tells every
+/// session to read the binding again.
+#[pg_extern(sql = false)]
+fn affiliate_pause(
+    payments: Option<pg_sys::Oid>,
+    reason: Option<String>,
+) -> Option<TimestampWithTimeZone> {
+    let binding = bound(payments);
+    let reason = required_text("reason", reason);
+    const PAUSE: &str = "
+        UPDATE affiliate.binding b
+        SET (paused_at, paused_because, paused_by) = (now(), $2, pg_get_userbyid($3))
+        WHERE b.id = $1 AND b.detached_at IS NULL AND b.paused_at IS NULL RETURNING b.paused_at";
+    let caller = unsafe { pg_sys::GetOuterUserId() };
+    let paused_at = as_owner(|| {
+        spi::connect(|connection| {
+            let args = [binding.id.into(), reason.into(), caller.into()];
+            connection
+                .run(PAUSE, Sees::Now, &args)
+                .value::<TimestampWithTimeZone>()
+        })
+    });
+    if paused_at.is_none() {
+        let table = table_name(binding.table);
+        Problem::AlreadyPaused { table }.raise();
+    }
+    paused_at
+}
 
 /// The binding to post by, as it is now; `None` where the statement is to be left out.
 pub fn unless_paused(table: pg_sys::Oid, binding: Rc<Binding>) -> Option<Rc<Binding>> {
@@ -36,25 +73,23 @@ fn again(table: pg_sys::Oid, binding: Rc<Binding>) -> Option<Rc<Binding>> {
 
 /// Shared, until the transaction ends; false if it is being resumed.
 fn try_lock(binding_id: i32) -> bool {
-    let got = unsafe { pg_sys::LockAcquire(&tag(binding_id), pg_sys::ShareLock as _, false, true) };
+    let got =
+        unsafe { pg_sys::LockAcquire(&lock_of(binding_id), pg_sys::ShareLock as _, false, true) };
     got != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }
 
 /// Waits for the transactions in which statements were left out, and lets no other one be.
-pub fn end(binding_id: i32) {
+pub fn let_none_be_left_out(binding_id: i32) {
     unsafe {
-        pg_sys::LockAcquire(&tag(binding_id), pg_sys::ExclusiveLock as _, false, false);
+        pg_sys::LockAcquire(
+            &lock_of(binding_id),
+            pg_sys::ExclusiveLock as _,
+            false,
+            false,
+        );
     }
 }
 
-/// A lock of the kind that objects of the catalog have, which no SQL can take.
-fn tag(binding_id: i32) -> pg_sys::LOCKTAG {
-    pg_sys::LOCKTAG {
-        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
-        locktag_field2: Relations::get().binding.to_u32(),
-        locktag_field3: binding_id as u32,
-        locktag_field4: 0,
-        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
-        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
-    }
+fn lock_of(binding_id: i32) -> pg_sys::LOCKTAG {
+    object_lock(Relations::get().binding, binding_id as u32)
 }

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use crate::bindings::renames::keep_names;
 use crate::posting::record_refund::settle_waiting;
 use crate::server::error::Problem;
-use crate::server::locks::{FOLD_LOCK, advisory_lock, require_read_committed};
+use crate::server::locks::{FOLD_LOCK, advisory_lock, require_read_committed, table_lock};
 use crate::server::relations::Relations;
 use crate::server::spi::{self, Connection, Sees};
 
@@ -64,15 +64,7 @@ pub fn wait_for_writers() -> bool {
     let relations = Relations::get();
     let deadline = Instant::now() + PATIENCE;
     for table in [relations.commission, relations.referral] {
-        let tag = pg_sys::LOCKTAG {
-            locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
-            locktag_field2: table.to_u32(),
-            locktag_field3: 0,
-            locktag_field4: 0,
-            locktag_type: pg_sys::LockTagType::LOCKTAG_RELATION as u8,
-            locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
-        };
-        for holder in unsafe { writers(&tag) } {
+        for holder in unsafe { writers(&table_lock(table)) } {
             while unsafe { !pg_sys::VirtualXactLock(holder, false) } {
                 if Instant::now() > deadline {
                     return false;

@@ -35,7 +35,7 @@ struct Explanation {
     /// The offending value, for a payment in quarantine.
     detail: Option<String>,
     /// What the ledger says, in the order in which it was posted.
-    entries: Vec<Entry>,
+    entries: Vec<PostedEntry>,
 }
 
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ struct Commission {
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct PostedEntry {
     seq: i32,
     posted_at: String,
     affiliate: i32,
@@ -204,7 +204,7 @@ fn referral(connection: &Connection, program: &str, customer: &str) -> Option<Re
     })
 }
 
-fn entries(connection: &Connection, binding_id: i32, key: &str) -> Vec<Entry> {
+fn entries(connection: &Connection, binding_id: i32, key: &str) -> Vec<PostedEntry> {
     const ENTRIES: &str = "
         SELECT c.seq, c.posted_at::text, c.affiliate_id, c.currency, c.rate::text, c.base::text, c.refunded::text,
             c.posted_before::text, c.amount::text, c.matures_on::text, o.id, o.status
@@ -215,7 +215,7 @@ fn entries(connection: &Connection, binding_id: i32, key: &str) -> Vec<Entry> {
     let rows = connection.run(ENTRIES, Sees::Now, &[binding_id.into(), key.into()]);
     let text = |row, column| rows.get::<String>(row, column).unwrap_or_default();
     (0..rows.len())
-        .map(|row| Entry {
+        .map(|row| PostedEntry {
             seq: rows.get(row, 0).unwrap_or_default(),
             posted_at: text(row, 1),
             affiliate: rows.get(row, 2).unwrap_or_default(),

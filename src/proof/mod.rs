@@ -1,9 +1,9 @@
 //! Whether every payment has its commission: verifying, comparing, explaining, reconciling.
 
+pub mod compare_payments;
 pub mod comparison;
 pub mod explain;
-pub mod pause;
 pub mod reconcile;
+pub mod resume;
 pub mod soundness;
-pub mod unposted;
 pub mod verify;

@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use crate::rules::commission::Rule;
 use crate::rules::currency::Currency;
 use crate::rules::money;
+use crate::server::calls::raw_function;
 use crate::server::numeric;
 use crate::server::text::bytes;
 
@@ -30,12 +31,18 @@ mod argument {
     pub const COUNT: usize = 11;
 }
 
+raw_function!(
+    is_sound_wrapper,
+    pg_finfo_is_sound_wrapper,
+    |fcinfo| unsafe { is_sound(fcinfo).into() }
+);
+
 /// The body of `affiliate.is_sound()`: no more than what the checks `entries_recompute`, and of
 /// `one_commission_per_payment` and `entries_continue` what an entry says by itself, ask in SQL.
 ///
 /// # Safety
 /// The arguments must be of the types that the function declares.
-pub unsafe fn is_sound(fcinfo: pg_sys::FunctionCallInfo) -> bool {
+unsafe fn is_sound(fcinfo: pg_sys::FunctionCallInfo) -> bool {
     let args = unsafe { (*fcinfo).args.as_slice(argument::COUNT) };
     unsafe { recomputes(args) }.unwrap_or(false)
 }

@@ -1,4 +1,4 @@
-//! The advisory locks of the extension, and the isolation that waiting for them needs.
+//! The locks of the extension, and the isolation that waiting for them needs.
 
 use pgrx::pg_sys;
 
@@ -13,6 +13,9 @@ pub const PAYOUT_LOCK: i32 = 2;
 /// Key of the advisory lock that keeps reconciliations apart: entries whose row is gone leave them
 /// nothing else to wait for.
 pub const RECONCILE_LOCK: i32 = 3;
+
+/// Key of the advisory lock under which rights on trigger functions are lent.
+pub const LEND_LOCK: i32 = 4;
 
 /// Takes one of the extension's advisory locks until the transaction ends.
 pub fn advisory_lock(key: i32) {
@@ -30,5 +33,36 @@ pub fn advisory_lock(key: i32) {
 pub fn require_read_committed(what: &'static str) {
     if unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32 {
         Problem::NotReadCommitted { what }.raise();
+    }
+}
+
+/// The lock of a table.
+pub fn table_lock(table: pg_sys::Oid) -> pg_sys::LOCKTAG {
+    tag(
+        table.to_u32(),
+        0,
+        pg_sys::LockTagType::LOCKTAG_RELATION as u8,
+    )
+}
+
+/// A lock of the kind that objects of the catalog have, which no SQL can take: of a row, by its
+/// number, of a table.
+pub fn object_lock(table: pg_sys::Oid, number: u32) -> pg_sys::LOCKTAG {
+    tag(
+        table.to_u32(),
+        number,
+        pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+    )
+}
+
+fn tag(second: u32, third: u32, kind: u8) -> pg_sys::LOCKTAG {
+    pg_sys::LOCKTAG {
+        // SAFETY: set once, when the session connects to its database
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field2: second,
+        locktag_field3: third,
+        locktag_field4: 0,
+        locktag_type: kind,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
     }
 }

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use pgrx::prelude::*;
 
 use crate::posting::judge::Difference;
-use crate::proof::unposted::compare_all;
+use crate::proof::compare_payments::compare_all;
 use crate::server::calls::{raw_function, return_rows};
 use crate::server::rights::as_owner;
 use crate::server::spi::{self, Connection, Sees};

@@ -1,9 +1,4 @@
-//! The comparison of payments with the ledger, and what its statement calls for each of them.
-
-#![allow(
-    clippy::indexing_slicing,
-    reason = "there are as many arguments as the SQL function declares"
-)]
+//! The comparison of every bound table with the ledger, as SQL asks for it.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -14,7 +9,6 @@ use crate::bindings::binding::Binding;
 use crate::posting::judge::Difference;
 use crate::proof::comparison;
 use crate::proof::reconcile::bound_tables;
-use crate::proof::soundness;
 use crate::server::calls::{raw_function, return_rows};
 use crate::server::rights::{as_owner, unless_host_fails};
 use crate::server::spi::{self, Sees};
@@ -108,10 +102,4 @@ raw_function!(
         });
         pg_sys::Datum::null()
     }
-);
-
-raw_function!(
-    is_sound_wrapper,
-    pg_finfo_is_sound_wrapper,
-    |fcinfo| unsafe { soundness::is_sound(fcinfo).into() }
 );

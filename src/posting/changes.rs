@@ -167,7 +167,7 @@ impl<'a> Changes<'a> {
                 ..Options::default()
             };
             settler.settle(&moved.to, from_before);
-            settler.keep_terms(&moved.to, before);
+            settler.ledger.keep_terms(&moved.to, before);
         }
     }
 

@@ -1,8 +1,8 @@
 //! From a row of a payments table to entries of the ledger.
 
 pub mod backfill;
+pub mod bound_ledger;
 pub mod changes;
-pub mod follow;
 pub mod insert;
 pub mod judge;
 pub mod key_types;

@@ -56,7 +56,7 @@ fn respell(binding: &Rc<Binding>) {
                 // what is no value of the new type belongs to no row any more
                 if let Some(to) = to.filter(|to| *to != from) {
                     let text = |key: &[String]| binding.key_text(key.to_vec());
-                    if settler.follow_spelling(&text(&from), &text(&to)) {
+                    if settler.ledger.follow_spelling(&text(&from), &text(&to)) {
                         settler.settle(&to, Options::default());
                     }
                 }

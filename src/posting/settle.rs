@@ -7,13 +7,15 @@ use std::rc::Rc;
 use rust_decimal::Decimal;
 
 use crate::bindings::binding::{Binding, Mapped};
+use crate::bindings::refunds_table::RefundsTable;
 use crate::bindings::spelling;
 use crate::ledger::payment_keys::key_fits;
-use crate::ledger::reader::{Entries, Reader};
-use crate::ledger::writer::{Duplicates, Writer};
+use crate::ledger::reader::Entries;
+use crate::posting::bound_ledger::BoundLedger;
 use crate::posting::payment::{Beside, Payment};
 use crate::posting::quarantine;
 use crate::posting::referrals::Referrals;
+use crate::posting::refund_spellings;
 use crate::posting::refunds::{self, Recorded};
 use crate::posting::row::Row;
 use crate::rules::eligibility::{self, History, Referral, Verdict};
@@ -84,10 +86,10 @@ pub struct Case {
 
 /// Settles payments of one binding.
 pub struct Settler {
-    pub(super) binding: Rc<Binding>,
+    pub binding: Rc<Binding>,
+    pub ledger: BoundLedger,
     referrals: Referrals,
-    reader: Reader,
-    pub(super) recorded: Recorded,
+    pub recorded: Recorded,
 }
 
 impl Settler {
@@ -95,16 +97,11 @@ impl Settler {
         let binding = binding.of_bound_table();
         let referrals = Referrals::of(&binding);
         Self {
+            ledger: BoundLedger::open(Rc::clone(&binding)),
             binding,
             referrals,
-            reader: Reader::open(),
             recorded: Recorded::open(),
         }
-    }
-
-    /// The entries of a payment.
-    pub fn entries(&mut self, key: &str) -> Entries {
-        self.reader.entries(self.binding.id, key)
     }
 
     /// Settles the payment that these texts of key columns ask for. Runs with the owner's rights.
@@ -132,7 +129,7 @@ impl Settler {
                     return None;
                 }
                 let own = settler.binding.key_text(columns.clone());
-                settler.follow_spelling(&key, &own);
+                settler.ledger.follow_spelling(&key, &own);
                 key = own;
             }
             let case = settler.judge_slot(&key, slot, options.before);
@@ -158,17 +155,17 @@ impl Settler {
     }
 
     /// A payment that has no row.
-    pub(super) fn without_row(&mut self, key: &str) -> Case {
+    pub fn without_row(&mut self, key: &str) -> Case {
         Case {
             verdict: Verdict::Missing,
-            entries: self.entries(key),
+            entries: self.ledger.entries(key),
         }
     }
 
     /// A payment whose row is in a slot; `before` as in [`Options`].
-    pub(super) fn judge_slot(&mut self, key: &str, slot: Slot, before: Option<&Entries>) -> Case {
+    pub fn judge_slot(&mut self, key: &str, slot: Slot, before: Option<&Entries>) -> Case {
         let binding = Rc::clone(&self.binding);
-        let entries = self.entries(key);
+        let entries = self.ledger.entries(key);
         // SAFETY: the slot holds a row of the bound table
         let row = unsafe { Row::new(&binding, slot) };
         let verdict = match self.referrals.of_row(&row) {
@@ -227,7 +224,7 @@ impl Settler {
         if options.dry_run {
             return effect;
         }
-        self.write(key, entries.last_seq, &postings);
+        self.ledger.write(key, entries.last_seq, &postings);
         // should the row come again, its key may be spelled in another way
         if !has_row && self.binding.has_recorded_refunds && self.binding.has_many_spellings {
             refunds::wait(self.binding.id, key);
@@ -236,20 +233,40 @@ impl Settler {
         effect
     }
 
-    /// Adds entries to those that a payment has.
-    pub(super) fn write(&self, key: &str, last_seq: i32, postings: &[Posting]) {
-        if postings.is_empty() {
-            return;
+    /// Settles the payment that a refund of an attached table names, in whatever spelling. One that
+    /// is not there is nothing to wait for: its refunds are looked up when it comes.
+    pub fn settle_refunded(&mut self, refunds: &RefundsTable, asked: &[String]) -> Effect {
+        let binding = Rc::clone(&self.binding);
+        if !refunds.spells_like(&binding.columns.key) {
+            // what is no value of the key's type names no payment
+            let Some(own) = self.find(asked) else {
+                return Effect::default();
+            };
+            if own != asked {
+                let (own, asked) = (binding.key_text(own), binding.key_text(asked.to_vec()));
+                refund_spellings::remember_spelling(&binding, &own, &asked);
+            }
         }
-        let mut writer = Writer::open(Duplicates::Fail);
-        for (seq, posting) in (last_seq + 1..).zip(postings) {
-            writer.add(self.binding.id, key, seq, posting);
-        }
-        writer.close();
+        let lock = Options {
+            lock: true,
+            ..Options::default()
+        };
+        self.settle(asked, lock)
+    }
+
+    /// The texts that the key columns of a payment have in its row, or would have if there was
+    /// one; `None` if what is asked for is no key.
+    pub fn find(&mut self, asked: &[String]) -> Option<Vec<String>> {
+        let mut own = spelling::canonical(self.binding.table, &self.binding.columns.key, asked)?;
+        self.read_row(Asked::ByText(asked), false, |settler, slot| {
+            // SAFETY: the slot holds a row of the bound table
+            own = unsafe { Row::new(&settler.binding, slot) }.key_columns();
+        });
+        Some(own)
     }
 
     /// Reads the row of a payment as it is now; `None` if there is none.
-    pub(super) fn read_row<T>(
+    pub fn read_row<T>(
         &mut self,
         asked: Asked,
         lock: bool,
@@ -305,11 +322,7 @@ pub fn agrees(payment: &Payment, referral: &Referral, entries: &Entries) -> bool
 }
 
 /// The entries that bring a payment to a verdict.
-pub(super) fn plan(
-    verdict: &Verdict,
-    entries: &Entries,
-    keep: bool,
-) -> Result<Vec<Posting>, Defect> {
+pub fn plan(verdict: &Verdict, entries: &Entries, keep: bool) -> Result<Vec<Posting>, Defect> {
     if entries.is_unreadable {
         return Err(Fault::LedgerUnreadable.of(""));
     }

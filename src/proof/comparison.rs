@@ -11,7 +11,7 @@ use crate::bindings::host_table::{ROWS_PER_BATCH, Step};
 use crate::bindings::spelling;
 use crate::ledger::payment_keys::key_fits;
 use crate::ledger::reader::Reader;
-use crate::posting::judge::Difference;
+use crate::posting::judge::{self, Difference};
 use crate::posting::payment::{Beside, Payment};
 use crate::posting::referrals::Referrals;
 use crate::posting::refund_spellings;
@@ -174,7 +174,7 @@ impl<'a> Pass<'a> {
             self.suspects.extend(refunded);
         }
         for key_columns in std::mem::take(&mut self.suspects) {
-            if let Some(difference) = settler.difference(&key_columns) {
+            if let Some(difference) = judge::difference(settler, &key_columns) {
                 found(settler, difference, &key_columns)?;
             }
         }
@@ -232,7 +232,7 @@ fn entries_without_row(
             let has_row = have_rows(binding, &mut referrals, &keys);
             let others = keys.iter().zip(has_row).filter(|(_, has_row)| !has_row);
             flow = others.map(|(key, _)| key).try_for_each(|key_columns| {
-                match settler.difference(key_columns) {
+                match judge::difference(settler, key_columns) {
                     Some(difference) => found(settler, difference, key_columns),
                     None => ControlFlow::Continue(()),
                 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::bindings::asked::{self, asked_columns, bound, malformed};
 use crate::bindings::binding::Binding;
-use crate::posting::judge::Judged;
+use crate::posting::judge::{Judged, judge};
 use crate::posting::settle::Settler;
 use crate::rules::eligibility::Verdict;
 use crate::rules::fault::Fault;
@@ -96,7 +96,8 @@ fn affiliate_explain(payments: Option<pg_sys::Oid>, payment_key: Option<AnyEleme
 }
 
 fn explain(binding: &Rc<Binding>, payment_key: &str) -> Explanation {
-    let judged = Settler::new(Rc::clone(binding)).judge(&asked_columns(binding, payment_key));
+    let mut settler = Settler::new(Rc::clone(binding));
+    let judged = judge(&mut settler, &asked_columns(binding, payment_key));
     let Judged {
         verdict,
         key_columns,

@@ -1,51 +1,47 @@
-//! Keys that a payment has, had, or is asked for by: what is known under one goes along to another.
+//! What the ledger says of the payments of one table, and how it goes along when the key of a
+//! payment becomes another one.
 
 use std::rc::Rc;
 
 use rust_decimal::Decimal;
 
-use crate::bindings::refunds_table::RefundsTable;
-use crate::bindings::spelling;
+use crate::bindings::binding::Binding;
 use crate::ledger::payment_keys::key_fits;
-use crate::ledger::reader::Entries;
+use crate::ledger::reader::{Entries, Reader};
+use crate::ledger::writer::{Duplicates, Writer};
 use crate::posting::quarantine;
 use crate::posting::refund_spellings;
 use crate::posting::refunds;
-use crate::posting::row::Row;
-use crate::posting::settle::{Asked, Effect, Options, Settler};
 use crate::rules::settlement::{self, Posting};
 
-impl Settler {
-    /// Settles the payment that a refund of an attached table names, in whatever spelling. One that
-    /// is not there is nothing to wait for: its refunds are looked up when it comes.
-    pub fn settle_refunded(&mut self, refunds: &RefundsTable, asked: &[String]) -> Effect {
-        let binding = Rc::clone(&self.binding);
-        if !refunds.spells_like(&binding.columns.key) {
-            // what is no value of the key's type names no payment
-            let Some(own) = self.find(asked) else {
-                return Effect::default();
-            };
-            if own != asked {
-                let (own, asked) = (binding.key_text(own), binding.key_text(asked.to_vec()));
-                refund_spellings::remember_spelling(&binding, &own, &asked);
-            }
+pub struct BoundLedger {
+    binding: Rc<Binding>,
+    reader: Reader,
+}
+
+impl BoundLedger {
+    pub fn open(binding: Rc<Binding>) -> Self {
+        Self {
+            binding,
+            reader: Reader::open(),
         }
-        let lock = Options {
-            lock: true,
-            ..Options::default()
-        };
-        self.settle(asked, lock)
     }
 
-    /// The texts that the key columns of a payment have in its row, or would have if there was
-    /// one; `None` if what is asked for is no key.
-    pub fn find(&mut self, asked: &[String]) -> Option<Vec<String>> {
-        let mut own = spelling::canonical(self.binding.table, &self.binding.columns.key, asked)?;
-        self.read_row(Asked::ByText(asked), false, |settler, slot| {
-            // SAFETY: the slot holds a row of the bound table
-            own = unsafe { Row::new(&settler.binding, slot) }.key_columns();
-        });
-        Some(own)
+    /// The entries of a payment.
+    pub fn entries(&mut self, key: &str) -> Entries {
+        self.reader.entries(self.binding.id, key)
+    }
+
+    /// Adds entries to those that a payment has.
+    pub fn write(&self, key: &str, last_seq: i32, postings: &[Posting]) {
+        if postings.is_empty() {
+            return;
+        }
+        let mut writer = Writer::open(Duplicates::Fail);
+        for (seq, posting) in (last_seq + 1..).zip(postings) {
+            writer.add(self.binding.id, key, seq, posting);
+        }
+        writer.close();
     }
 
     /// Takes what is known of a payment under one spelling of its key along to the one that its

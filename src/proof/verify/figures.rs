@@ -1,6 +1,6 @@
 //! The figures as shown, against ledger and payouts.
 
-use super::{Asked, Check};
+use crate::proof::verify::check::{Asked, Check};
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -1,6 +1,6 @@
 //! The ledger by itself, and what it refers to.
 
-use super::{Asked, Check};
+use crate::proof::verify::check::{Asked, Check};
 
 const REFERENCES_EXIST: &str = "references_exist";
 const REFERENCES_DESCRIPTION: &str =

@@ -2,6 +2,7 @@
 //! ledger, so they are not asked one by one: a few passes over it find out first which of them
 //! could have an answer, and in a healthy database none has.
 
+mod check;
 mod figures;
 mod ledger;
 mod payouts;
@@ -13,26 +14,10 @@ use pgrx::prelude::*;
 
 use crate::posting::judge::Difference;
 use crate::proof::compare_payments::compare_all;
+use crate::proof::verify::check::{Asked, Check};
 use crate::server::calls::{raw_function, return_rows};
 use crate::server::rights::as_owner;
 use crate::server::spi::{self, Connection, Sees};
-
-/// A check that is a query: its rows, one text column, are the violations.
-struct Check {
-    name: &'static str,
-    description: &'static str,
-    asked: Asked,
-    violations: &'static str,
-}
-
-/// When the query of a check is asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Always,
-    /// If a pass has named the check. A pass may name a check that has no violations, but must
-    /// name each one that has.
-    IfSuspected,
-}
 
 /// Several checks may have one name; the violations of both are its violations.
 const CHECKS: &[&[Check]] = &[

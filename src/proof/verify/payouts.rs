@@ -1,6 +1,6 @@
 //! Payouts and the entries they are made of.
 
-use super::{Asked, Check};
+use crate::proof::verify::check::{Asked, Check};
 
 /// One pass over the ledger and the links of payouts, grouped so that payouts and the balances
 /// shown can be compared with them. Days that are past everywhere are one, as in the totals.

@@ -1,6 +1,6 @@
 //! What keeps the ledger going: triggers, sequences, no payment left in quarantine.
 
-use super::{Asked, Check};
+use crate::proof::verify::check::{Asked, Check};
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -120,6 +120,29 @@ fn sources(directory: &Path) -> Vec<String> {
     found
 }
 
+/// Whoever reads about an object in SQL knows where its code is.
+#[test]
+fn every_topic_of_sql_has_a_folder_or_a_file() {
+    let root = root().join("src");
+    let sources = sources(&root);
+    let within = |path: &str| path.strip_prefix(root.to_str()?).map(str::to_owned);
+    let sources: Vec<String> = sources.iter().filter_map(|path| within(path)).collect();
+    let has_code = |topic: &str| {
+        let (folder, file) = (format!("/{topic}/"), format!("/{topic}.rs"));
+        sources
+            .iter()
+            .any(|path| path.contains(&folder) || path.ends_with(&file))
+    };
+    let parts = names_in("sql");
+    assert!(parts.len() > 10, "{parts:?}");
+    for part in parts {
+        let topic = part.trim_end_matches(".sql").split_once('_');
+        let (_, topic) = topic.expect("a number and a topic");
+        assert!(has_code(topic), "{topic}");
+    }
+    assert!(!has_code("weather"));
+}
+
 /// Files are named by their path from the root or, in `src/`, by their name alone.
 #[test]
 fn every_file_that_is_named_exists() {

@@ -163,3 +163,38 @@ fn every_file_that_is_named_exists() {
         }
     }
 }
+
+#[test]
+fn every_target_of_make_exists() {
+    let makefile = read("Makefile");
+    let rules = makefile.lines().filter_map(|line| line.split_once(':'));
+    let targets: BTreeSet<&str> = rules.flat_map(|(names, _)| names.split(' ')).collect();
+    let mut named = 0;
+    for document in documents() {
+        let commands = document
+            .blocks()
+            .into_iter()
+            .filter(|block| block.info == "sh");
+        let commands: String = commands.map(|block| block.body).collect();
+        for command in document.quoted().chain(commands.lines()) {
+            let Some(words) = command.strip_prefix("make ") else {
+                continue;
+            };
+            // without settings, and what is said of it
+            let words = words
+                .split(" #")
+                .next()
+                .unwrap_or_default()
+                .split_whitespace();
+            for target in words.filter(|word| !word.contains('=')) {
+                named += 1;
+                assert!(
+                    targets.contains(target),
+                    "{}: no make {target}",
+                    document.path
+                );
+            }
+        }
+    }
+    assert!(named > 10, "the targets are not found");
+}

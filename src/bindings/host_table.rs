@@ -227,11 +227,9 @@ impl HostTable {
     /// Puts a row into a slot of [`HostTable::with_slot`]; `first` is the column of the result
     /// with which it begins. Good for as long as the rows are.
     pub fn fill(&self, rows: &Rows, row: usize, first: usize, slot: Slot) -> bool {
+        let columns = rows.columns(row);
         let mut is_row = false;
-        for (n, attnum) in self.attnums.iter().enumerate() {
-            let Some((datum, is_null)) = rows.datum(row, first + n) else {
-                break;
-            };
+        for (attnum, (datum, is_null)) in self.attnums.iter().zip(columns.iter().skip(first)) {
             is_row = true;
             let at = *attnum as usize - 1;
             // SAFETY: the slot has the attributes of this table, to which attnum belongs.

@@ -8,6 +8,7 @@ use std::ffi::{CString, c_char};
 
 use pgrx::datum::DatumWithOid;
 use pgrx::{FromDatum, pg_sys};
+use smallvec::SmallVec;
 
 /// What a statement sees.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -214,6 +215,28 @@ impl Rows {
         }
     }
 
+    /// All columns of a row, and which of them are NULL, taken apart at once.
+    pub fn columns(&self, row: usize) -> Columns {
+        let mut columns = Columns::default();
+        let Some(tuple) = self.tuple(row) else {
+            return columns;
+        };
+        // SAFETY: the descriptor is that of the rows, and there is a place for each of its columns
+        unsafe {
+            let descriptor = (*self.table).tupdesc;
+            let count = (*descriptor).natts as usize;
+            columns.values.resize(count, pg_sys::Datum::null());
+            columns.nulls.resize(count, true);
+            pg_sys::heap_deform_tuple(
+                tuple,
+                descriptor,
+                columns.values.as_mut_ptr(),
+                columns.nulls.as_mut_ptr(),
+            );
+        }
+        columns
+    }
+
     /// A row as it is.
     pub fn tuple(&self, row: usize) -> Option<pg_sys::HeapTuple> {
         (!self.table.is_null() && row < self.len()).then(|| unsafe { *(*self.table).vals.add(row) })
@@ -236,6 +259,19 @@ impl Rows {
                 (*self.table).tupdesc,
             )))
         }
+    }
+}
+
+/// The columns of one row.
+#[derive(Default)]
+pub struct Columns {
+    values: SmallVec<[pg_sys::Datum; 8]>,
+    nulls: SmallVec<[bool; 8]>,
+}
+
+impl Columns {
+    pub fn iter(&self) -> impl Iterator<Item = (pg_sys::Datum, bool)> {
+        self.values.iter().copied().zip(self.nulls.iter().copied())
     }
 }
 

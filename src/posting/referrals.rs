@@ -13,7 +13,7 @@ use crate::server::memory::Context;
 use crate::server::probe::{Key, Probe};
 use crate::server::relations::Layout;
 use crate::server::scan;
-use crate::server::text::{Text, as_bigint};
+use crate::server::text::{Text, as_bigint, bytes};
 
 /// Customers have keys of at most this many bytes; longer ones are referred by nobody.
 pub const MAX_CUSTOMER_LENGTH: usize = 256;
@@ -62,6 +62,8 @@ pub struct Referrals {
     known_numbers: FxHashMap<i64, Option<Referral>>,
     /// All referrals of the program are known: who is not among them was referred by nobody.
     knows_all: bool,
+    /// So many rows are to come, for which it may pay to read all referrals.
+    rows: Option<i64>,
 }
 
 impl Referrals {
@@ -74,26 +76,32 @@ impl Referrals {
             known: FxHashMap::default(),
             known_numbers: FxHashMap::default(),
             knows_all: false,
+            rows: None,
         }
     }
 
     /// The same for a statement of so many rows. For a large one all referrals are read in one
     /// go, if they are not too many: that takes less than asking for each customer.
     pub fn for_rows(binding: &Rc<Binding>, rows: i64) -> Self {
-        let mut referrals = Self::of(binding);
-        if rows >= MANY {
-            referrals.read_all(rows);
+        Self {
+            rows: (rows >= MANY).then_some(rows),
+            ..Self::of(binding)
         }
-        referrals
     }
 
     /// The referral of the customer of a row.
     pub fn of_row(&mut self, row: &Row) -> Option<Referral> {
+        if let Some(rows) = self.rows.take() {
+            self.read_all(rows);
+        }
         if let Some(number) = row.customer_number() {
             if let Some(known) = self.known_numbers.get(&number) {
                 return *known;
             }
-            let found = self.find(&row.customer()?);
+            if self.knows_all {
+                return None;
+            }
+            let found = self.look_up(&row.customer()?);
             if self.may_remember(self.known_numbers.len()) {
                 self.known_numbers.insert(number, found);
             }
@@ -103,19 +111,14 @@ impl Referrals {
         if let Some(known) = self.known.get(&*customer) {
             return *known;
         }
-        let found = self.find(&customer);
+        if self.knows_all {
+            return None;
+        }
+        let found = self.look_up(&customer);
         if self.may_remember(self.known.len()) {
             self.known.insert((*customer).into(), found);
         }
         found
-    }
-
-    fn find(&mut self, customer: &Text) -> Option<Referral> {
-        if self.knows_all {
-            return None;
-        }
-        self.looked_up += 1;
-        self.look_up(customer)
     }
 
     fn may_remember(&self, count: usize) -> bool {
@@ -123,6 +126,7 @@ impl Referrals {
     }
 
     fn look_up(&mut self, customer: &Text) -> Option<Referral> {
+        self.looked_up += 1;
         if customer.len() > MAX_CUSTOMER_LENGTH {
             return None;
         }
@@ -163,17 +167,18 @@ impl Referrals {
                 expected <= rows && expected <= most_remembered() as i64
             },
             |get| {
-                if text(get(column::PROGRAM)) != Some(&binding.program) {
+                // SAFETY: texts of a row, which is there for as long as this runs
+                let bytes = |column| unsafe { bytes(get(column)) };
+                if bytes(column::PROGRAM) != binding.program.as_bytes() {
                     return;
                 }
-                let Some(customer) = text(get(column::CUSTOMER)) else {
-                    return;
-                };
-                let found = Some(referral(binding, get));
-                if !are_numbers {
-                    known.insert(customer.into(), found);
-                } else if let Some(number) = as_bigint(customer.as_bytes()) {
-                    known_numbers.insert(number, found);
+                let found = || Some(referral(binding, get));
+                if are_numbers {
+                    if let Some(number) = as_bigint(bytes(column::CUSTOMER)) {
+                        known_numbers.insert(number, found());
+                    }
+                } else if let Some(customer) = text(get(column::CUSTOMER)) {
+                    known.insert(customer.into(), found());
                 }
             },
         );

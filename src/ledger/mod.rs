@@ -2,6 +2,7 @@
 
 pub mod epoch;
 pub mod further;
+pub mod in_order;
 pub mod money;
 pub mod payment_keys;
 pub mod reader;

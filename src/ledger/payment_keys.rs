@@ -68,8 +68,9 @@ unsafe fn compare_detoasted(a: *mut pg_sys::varlena, b: *mut pg_sys::varlena) ->
     }
 }
 
+/// The order of two keys.
 #[inline]
-fn order(a: &[u8], b: &[u8]) -> Ordering {
+pub fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 

@@ -90,7 +90,7 @@ impl Entries {
 
 /// Reads the ledger by payment.
 pub struct Reader {
-    probe: Probe,
+    pub(super) probe: Probe,
 }
 
 impl Reader {
@@ -123,14 +123,19 @@ impl Reader {
             .probe
             .seek([Key::integer(1, binding_id), Key::text(2, &key)]);
         while is_row {
-            entries.is_unreadable |= self.add_entry(&mut entries).is_none();
+            self.add_entry(&mut entries);
             is_row = self.probe.next();
         }
         entries
     }
 
+    /// Adds the entry that the probe is at.
+    pub(super) fn add_entry(&self, entries: &mut Entries) {
+        entries.is_unreadable |= self.try_add_entry(entries).is_none();
+    }
+
     /// `None` if the entry can't be read.
-    fn add_entry(&self, entries: &mut Entries) -> Option<()> {
+    fn try_add_entry(&self, entries: &mut Entries) -> Option<()> {
         let get = |column: usize| self.probe.get(column as i16);
         let decimal = |column| unsafe { numeric::decode(get(column)) }.ok();
         entries.last_seq = get(column::SEQ).value() as i32;

@@ -1,16 +1,19 @@
 //! The comparison of a bound table with the ledger. Every row is judged by the rules that post,
 //! against the entries that the same snapshot shows; the payments that do not agree are judged once
-//! more, as they are by then. What the ledger has beyond the rows is counted, and looked for only
-//! where the count says that there is something. Memory does not grow with the table.
+//! more, as they are by then. What the ledger has beyond the rows is looked for only where it comes
+//! to more than what was seen of it. Memory does not grow with the table.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use rust_decimal::Decimal;
+
 use crate::bindings::binding::Binding;
 use crate::bindings::host_table::{ROWS_PER_BATCH, Step};
 use crate::bindings::spelling;
+use crate::ledger::in_order::InOrder;
 use crate::ledger::payment_keys::key_fits;
-use crate::ledger::reader::Reader;
+use crate::ledger::reader::Entries;
 use crate::posting::judge::{self, Difference};
 use crate::posting::payment::{Beside, Payment};
 use crate::posting::referrals::Referrals;
@@ -18,6 +21,8 @@ use crate::posting::refund_spellings;
 use crate::posting::refunds::Recorded;
 use crate::posting::row::Row;
 use crate::posting::settle::{self, Settler};
+use crate::rules::money;
+use crate::server::numeric;
 use crate::server::slot::Slot;
 use crate::server::snapshot;
 use crate::server::spi::{self, Sees};
@@ -50,7 +55,7 @@ pub fn differences(
         if flow.is_break() || pass.rows(&mut settler, &mut found).is_break() {
             return;
         }
-        if !binding.has_many_spellings && pass.accounted != payments_with_entries(binding) {
+        if !binding.has_many_spellings && !pass.has_seen_all() {
             // the last thing to do, whether it goes through or not
             let (ControlFlow::Continue(()) | ControlFlow::Break(())) =
                 entries_without_row(binding, &mut settler, &mut found);
@@ -84,14 +89,15 @@ pub fn respelled(binding: &Rc<Binding>, mut found: impl FnMut(&mut Settler, &[St
 struct Pass<'a> {
     binding: &'a Rc<Binding>,
     referrals: Referrals,
-    reader: Reader,
+    ledger: InOrder,
     recorded: Option<Recorded>,
     /// Rows of this batch whose payments are to be looked at again.
     suspects: Vec<Vec<String>>,
     /// Rows of this batch that are in order unless the attached table has refunds of them.
     agreeing: Vec<Vec<String>>,
-    /// Payments whose entries do not cancel out and that have a row of a referred customer.
-    accounted: i64,
+    /// What the entries of payments come to that have a row of a referred customer: commission,
+    /// and base. `None` if that is out of range.
+    seen: Option<(Decimal, Decimal)>,
 }
 
 impl<'a> Pass<'a> {
@@ -100,11 +106,11 @@ impl<'a> Pass<'a> {
         Self {
             binding,
             referrals: Referrals::for_rows(binding, i64::MAX),
-            reader: Reader::of_active_snapshot(),
+            ledger: InOrder::of_active_snapshot(binding.id),
             recorded: binding.has_recorded_refunds.then(Recorded::open),
             suspects: Vec::new(),
             agreeing: Vec::new(),
-            accounted: 0,
+            seen: Some((Decimal::ZERO, Decimal::ZERO)),
         }
     }
 
@@ -134,8 +140,8 @@ impl<'a> Pass<'a> {
             return;
         };
         let key = row.key();
-        let entries = self.reader.entries(self.binding.id, &key);
-        self.accounted += i64::from(entries.come_to_something());
+        let entries = self.ledger.entries(&key);
+        self.add(&entries);
         let beside = if self.binding.has_lost_refunds {
             Beside::Lost(entries.refunded)
         } else {
@@ -155,6 +161,38 @@ impl<'a> Pass<'a> {
         } else if self.binding.refunds_table.is_some() {
             self.agreeing.push(row.key_columns());
         }
+    }
+
+    fn add(&mut self, entries: &Entries) {
+        for standing in &entries.standings {
+            self.seen = self.seen.and_then(|(posted, base)| {
+                let posted = money::exact_add(posted, standing.posted)?;
+                Some((posted, money::exact_add(base, standing.base)?))
+            });
+        }
+    }
+
+    /// Whether the entries of all other payments cancel out. Neither a posted sum nor a base is
+    /// ever below 0, so that their sums tell, over all currencies, and without a group for each
+    /// payment.
+    fn has_seen_all(&self) -> bool {
+        const IS_ALL: &str = "
+            SELECT coalesce(sum(c.amount), 0) = $2 AND coalesce(sum(c.base - c.base_before), 0) = $3
+            FROM affiliate.commission c WHERE c.binding_id = $1";
+        let Some((posted, base)) = self.seen else {
+            return false;
+        };
+        spi::connect(|connection| {
+            let args = [
+                self.binding.id.into(),
+                numeric::arg(posted),
+                numeric::arg(base),
+            ];
+            connection
+                .run(IS_ALL, Sees::Caller, &args)
+                .value()
+                .unwrap_or_default()
+        })
     }
 
     fn judge(
@@ -193,14 +231,6 @@ const WITH_ENTRIES: &str = "
 const KNOWN: &str = "
     SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $1
     UNION SELECT r.payment_key FROM affiliate.refund r WHERE r.binding_id = $1";
-
-fn payments_with_entries(binding: &Binding) -> i64 {
-    let sql = format!("SELECT count(*) FROM ({WITH_ENTRIES}) p");
-    spi::connect(|connection| {
-        let count = connection.run(&sql, Sees::Caller, &[binding.id.into()]);
-        count.value().unwrap_or_default()
-    })
-}
 
 /// Payments that have entries and no row of a referred customer under the same spelling. Where the
 /// row may have another one, also those whose entries come to nothing: terms and refunds are to go

@@ -29,7 +29,7 @@ pub struct Probe {
     attributes: i16,
 }
 
-/// One equality of an index probe.
+/// What an index probe asks of a column.
 #[derive(Clone, Copy)]
 pub struct Key {
     attribute: i16,
@@ -54,6 +54,16 @@ impl Key {
         let strategy = pg_sys::BTEqualStrategyNumber;
         Self {
             strategy,
+            ..Self::hashed_text(attribute, text)
+        }
+    }
+
+    /// From a text on, in a column of a B-tree, by a function that [`Probe::at_least`] has
+    /// returned. The text must outlive the reading of its rows.
+    pub fn text_at_least(attribute: i16, text: &Text, function: pg_sys::Oid) -> Self {
+        Self {
+            strategy: pg_sys::BTGreaterEqualStrategyNumber,
+            procedure: function.to_u32(),
             ..Self::hashed_text(attribute, text)
         }
     }
@@ -103,6 +113,23 @@ impl Probe {
             scan,
             keys,
             attributes,
+        }
+    }
+
+    /// The function that says whether a value of a column of the B-tree comes at or after another
+    /// one, in the order of the index.
+    pub fn at_least(&self, attribute: i16) -> Option<pg_sys::Oid> {
+        let at = attribute as usize - 1;
+        // SAFETY: the index is open, and has a family and a type for each column
+        unsafe {
+            let (family, type_oid) = (
+                *(*self.index).rd_opfamily.add(at),
+                *(*self.index).rd_opcintype.add(at),
+            );
+            let strategy = pg_sys::BTGreaterEqualStrategyNumber as i16;
+            let operator = pg_sys::get_opfamily_member(family, type_oid, type_oid, strategy);
+            let function = pg_sys::get_opcode(operator);
+            (function != pg_sys::InvalidOid).then_some(function)
         }
     }
 

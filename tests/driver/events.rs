@@ -4,7 +4,8 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::rows::{CUSTOMERS, LONG_AGO, customer_of};
-use super::tables::{CHARGE, CURRENCIES, INVOICE, ORDER, SALE, date};
+use super::tables::{CHARGE, CURRENCIES, INVOICE, ORDER, SALE};
+use super::written::date;
 use super::{Driver, Scope};
 use crate::model::payouts::PayoutStatus;
 use crate::model::{Affiliate, Status, civil};

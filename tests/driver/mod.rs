@@ -8,6 +8,7 @@
 //! - this file: the driver, its sessions and what they may touch
 //! - [`sessions`]: their transactions
 //! - [`tables`]: the payments tables
+//! - [`written`]: how a payment is written into one
 //! - [`statements`], [`changes`]: what happens to payments
 //! - [`rows`]: what random payments look like
 //! - [`refunds`]: refunds and disputes
@@ -26,6 +27,7 @@ pub mod rows;
 pub mod sessions;
 pub mod statements;
 pub mod tables;
+pub mod written;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;

@@ -85,14 +85,18 @@ bench: setup-bench install ## measures what it costs, for 20 minutes; ONLY=bulk,
 	tests/bench/run
 
 ##@ Checking
-.PHONY: lint fmt-check clippy pgspot
-lint: fmt-check clippy pgspot ## all of the following
+.PHONY: lint fmt-check clippy rooms pgspot
+lint: fmt-check clippy rooms pgspot ## all of the following
 
 fmt-check: setup-lint ## the formatting
 	cargo fmt --check
 
 clippy: setup-lint ## clippy, warnings are errors
 	cargo clippy --all-targets $(TESTS) -- -D warnings
+
+rooms: ## the order of the rooms in src/, circles of files, and lengths
+	.ci/rooms-test
+	.ci/rooms
 
 pgspot: setup-lint $(SCRIPT) ## privilege holes in the install script
 	# a procedure that commits can't pin a search path

@@ -19,8 +19,9 @@ use crate::server::numeric;
 use crate::server::record_text;
 use crate::server::relations::Relations;
 use crate::server::rights::as_owner;
+use crate::server::rows::Rows;
 use crate::server::slot::KeptSlot;
-use crate::server::spi::{self, Rows, Sees};
+use crate::server::spi::{self, Sees};
 use crate::server::zone::Zone;
 
 /// The binding of affiliate.payment, which CREATE EXTENSION makes.

@@ -15,8 +15,9 @@ use crate::server::error::Problem;
 use crate::server::memory::Context;
 use crate::server::names::{equality, quote_ident, table_name, type_name};
 use crate::server::rights::{as_table_owner, as_table_owner_by_index};
+use crate::server::rows::Rows;
 use crate::server::slot::Slot;
-use crate::server::spi::{self, Connection, Rows, Sees};
+use crate::server::spi::{self, Connection, Sees};
 
 /// Rows that are read, or looked up, at a time.
 pub const ROWS_PER_BATCH: usize = 1000;

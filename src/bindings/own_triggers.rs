@@ -7,7 +7,8 @@ use crate::bindings::candidate::Candidate;
 use crate::server::args::regclass;
 use crate::server::names::{quote_ident, table_name};
 use crate::server::rights::as_owner;
-use crate::server::spi::{Connection, Rows, Sees};
+use crate::server::rows::Rows;
+use crate::server::spi::{Connection, Sees};
 
 /// Gives a table the triggers of an attached one. Statement triggers cost least; but they see neither what goes
 /// straight into a partition nor what logical replication applies. Those that a schema brought

@@ -38,9 +38,8 @@ fn affiliate_pause(
     let paused_at = as_owner(|| {
         spi::connect(|connection| {
             let args = [binding.id.into(), reason.into(), caller.into()];
-            connection
-                .run(PAUSE, Sees::Now, &args)
-                .value::<TimestampWithTimeZone>()
+            let rows = connection.run(PAUSE, Sees::Now, &args);
+            rows.first().map(|row| row.required("paused_at"))
         })
     });
     if paused_at.is_none() {

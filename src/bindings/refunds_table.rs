@@ -12,8 +12,9 @@ use crate::rules::fault::{Defect, Fault};
 use crate::rules::money;
 use crate::server::args::regclass;
 use crate::server::cache;
+use crate::server::rows::Rows;
 use crate::server::slot::Slot;
-use crate::server::spi::{self, Connection, Rows, Sees};
+use crate::server::spi::{self, Connection, Sees};
 use crate::server::text::attribute;
 
 /// An attached table of refunds.

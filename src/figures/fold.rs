@@ -37,25 +37,33 @@ fn affiliate_maintain() -> i64 {
 
 /// Entries of an epoch up to the mark would never be folded, nor be in the tail of the figures.
 fn require_epoch_ahead() {
-    const EPOCH: &str = "SELECT e.last_value::int4 FROM affiliate.epoch e";
+    const EPOCH: &str = "SELECT e.last_value::int4 AS epoch FROM affiliate.epoch e";
     let mark = mark();
-    let epoch = spi::connect(|connection| connection.run(EPOCH, Sees::Now, &[]).value::<i32>());
-    if let Some(epoch) = epoch.filter(|epoch| *epoch <= mark) {
+    let epoch = spi::connect(|connection| {
+        let rows = connection.run(EPOCH, Sees::Now, &[]);
+        rows.only().required("epoch")
+    });
+    if epoch <= mark {
         Problem::EpochBehind { epoch, mark }.raise();
     }
 }
 
-/// The last epoch that is in the totals.
+/// The last epoch that is in the totals; 0, which no epoch is, before the first fold.
 fn mark() -> i32 {
-    const MARK: &str = "SELECT max(f.mark) FROM affiliate.fold f";
-    spi::connect(|connection| connection.run(MARK, Sees::Now, &[]).value::<i32>()).unwrap_or(0)
+    const MARK: &str = "SELECT coalesce(max(f.mark), 0) AS mark FROM affiliate.fold f";
+    spi::connect(|connection| {
+        let rows = connection.run(MARK, Sees::Now, &[]);
+        rows.only().required("mark")
+    })
 }
 
 /// Closes the current epoch.
 pub fn next_epoch() -> i32 {
-    const NEXT: &str = "SELECT nextval('affiliate.epoch')::int4";
-    spi::connect(|connection| connection.run(NEXT, Sees::Now, &[]).value::<i32>())
-        .unwrap_or_default()
+    const NEXT: &str = "SELECT nextval('affiliate.epoch')::int4 AS epoch";
+    spi::connect(|connection| {
+        let rows = connection.run(NEXT, Sees::Now, &[]);
+        rows.only().required("epoch")
+    })
 }
 
 /// Waits for the transactions that write to the ledger or to referrals now. False if they are
@@ -170,7 +178,7 @@ fn add_entries(connection: &Connection, epochs: &[DatumWithOid; 2], source: Sour
             ON CONFLICT (affiliate_id, currency, matures_on) DO UPDATE SET
                 commission = t.commission + excluded.commission, spent = t.spent + excluded.spent,
                 conversions = t.conversions + excluded.conversions)
-        SELECT count(*) FROM new";
+        SELECT count(*) AS added FROM new";
     add(connection, ENTRIES, epochs, source)
 }
 
@@ -186,7 +194,7 @@ fn add_referrals(connection: &Connection, epochs: &[DatumWithOid; 2], source: So
             INSERT INTO affiliate.referred AS t (affiliate_id, users)
             SELECT n.affiliate_id, n.users FROM new n
             ON CONFLICT (affiliate_id) DO UPDATE SET users = t.users + excluded.users)
-        SELECT coalesce(sum(n.users), 0)::int8 FROM new n";
+        SELECT coalesce(sum(n.users), 0)::int8 AS added FROM new n";
     add(connection, REFERRALS, epochs, source)
 }
 
@@ -205,7 +213,7 @@ fn add(
     };
     let sql = statement.replace("@barrier@", barrier);
     let added = connection.run(&sql, Sees::Now, epochs);
-    added.value::<i64>().unwrap_or_default()
+    added.only().required("added")
 }
 
 /// Adds the totals of days that are past in every zone to one.

@@ -19,7 +19,8 @@ fn epoch_to_reach(connection: &Connection) -> Option<i32> {
                 (SELECT max(r.epoch) FROM affiliate.referral r), (SELECT max(f.mark) + 1 FROM affiliate.fold f),
                 (SELECT max(k.epoch) + 1 FROM affiliate.payout_mark k)) AS epoch) s, affiliate.epoch e
         WHERE e.last_value < s.epoch";
-    connection.run_once(NEEDED, Sees::Now, &[]).get(0, 0)
+    let needed = connection.run_once(NEEDED, Sees::Now, &[]);
+    needed.first().map(|row| row.required("epoch"))
 }
 
 /// Sets the epoch ahead, as a part of the transaction: were it to stay ahead when the figures are
@@ -39,11 +40,14 @@ fn set_epoch_ahead(connection: &Connection) {
 fn lock_out_writers(connection: &Connection) {
     const LOCK: &str = "LOCK TABLE affiliate.referral, affiliate.commission IN SHARE MODE";
     const TIMEOUT: &str = "SELECT set_config('lock_timeout', $1, true)";
-    const BEFORE: &str = "SELECT current_setting('lock_timeout')";
+    const BEFORE: &str = "SELECT current_setting('lock_timeout') AS timeout";
     let set = |timeout: String| {
         connection.run(TIMEOUT, Sees::Now, &[timeout.into()]);
     };
-    let before: Option<String> = connection.run(BEFORE, Sees::Now, &[]).value();
+    let before: String = connection
+        .run(BEFORE, Sees::Now, &[])
+        .only()
+        .required("timeout");
     set(format!("{}s", PATIENCE.as_secs()));
     PgTryBuilder::new(|| {
         connection.run_once(LOCK, Sees::Now, &[]);
@@ -52,7 +56,7 @@ fn lock_out_writers(connection: &Connection) {
         writers_are_open()
     })
     .execute();
-    set(before.unwrap_or_default());
+    set(before);
 }
 
 fn writers_are_open() -> ! {
@@ -64,17 +68,18 @@ fn writers_are_open() -> ! {
 /// Such a table lets nobody insert meanwhile, whose number might be used already.
 fn set_numbers_ahead(connection: &Connection) -> i64 {
     const SEQUENCES: &str = "
-        SELECT d.refobjid::regclass::text, quote_ident(a.attname), s.oid::regclass::text
+        SELECT d.refobjid::regclass::text AS \"table\", quote_ident(a.attname) AS \"column\",
+            s.oid::regclass::text AS sequence
         FROM pg_class s
             JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid
                 AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'i'
             JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE s.relkind = 'S' AND s.relnamespace = 'affiliate'::regnamespace ORDER BY s.oid";
     let sequences = connection.run(SEQUENCES, Sees::Now, &[]);
-    let name = |row, column| sequences.get::<String>(row, column).unwrap_or_default();
     let mut count = 0;
-    for row in 0..sequences.len() {
-        let (table, column, sequence) = (name(row, 0), name(row, 1), name(row, 2));
+    for row in sequences.iter() {
+        let name = |column| row.required::<String>(column);
+        let (table, column, sequence) = (name("table"), name("column"), name("sequence"));
         let behind = format!(
             "FROM {sequence} s, (SELECT max({column}) AS number FROM {table}) t
              WHERE s.last_value - (NOT s.is_called)::int < t.number"

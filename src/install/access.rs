@@ -146,7 +146,7 @@ fn members(
     is_given: bool,
 ) -> Vec<String> {
     const MEMBERS: &str = "
-        SELECT format('%s %s', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.oid::regprocedure)
+        SELECT format('%s %s', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.oid::regprocedure) AS member
         FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
             AND e.extname = 'affiliate'
@@ -157,7 +157,7 @@ fn members(
         ORDER BY p.oid";
     let args = [names.into(), is_given.into(), role.into()];
     let rows = connection.run(MEMBERS, Sees::Now, &args);
-    (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+    rows.values("member").collect()
 }
 
 /// The kinds of access that a role has.
@@ -174,10 +174,10 @@ fn held(connection: &Connection, role: pg_sys::Oid) -> Vec<&'static Kind> {
 /// was given the right to and nothing but the extension's is in there.
 fn api_schema(connection: &Connection, role: pg_sys::Oid, lacks: bool) -> Option<String> {
     const LACKS: &str = "
-        SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+        SELECT n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
         WHERE e.extname = 'affiliate' AND NOT has_schema_privilege($1, n.oid, 'USAGE')";
     const GIVEN: &str = "
-        SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+        SELECT n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
         WHERE e.extname = 'affiliate'
             AND EXISTS (SELECT FROM aclexplode(n.nspacl) a WHERE a.grantee = $1 AND a.privilege_type = 'USAGE')
             AND NOT EXISTS (SELECT FROM pg_depend d
@@ -186,8 +186,9 @@ fn api_schema(connection: &Connection, role: pg_sys::Oid, lacks: bool) -> Option
                     AND NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = d.classid AND m.objid = d.objid
                         AND m.refclassid = 'pg_extension'::regclass AND m.refobjid = e.oid AND m.deptype = 'e'))";
     let sql = if lacks { LACKS } else { GIVEN };
-    let name = connection.run(sql, Sees::Now, &[role.into()]);
-    name.value::<String>().map(|name| quote_ident(&name))
+    let rows = connection.run(sql, Sees::Now, &[role.into()]);
+    let name = rows.first().map(|row| row.required::<String>("schema"));
+    name.map(|name| quote_ident(&name))
 }
 
 #[pg_extern(sql = false)]

@@ -19,7 +19,7 @@ const LOCK: &str = "LOCK TABLE affiliate.payment, affiliate.referral, affiliate.
 /// Sequences of identity columns go with their tables.
 const TO_HAND_OVER: &str = "
     SELECT format('%s %s', CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
-        c.oid::regclass)
+        c.oid::regclass) AS what
     FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_class c ON c.oid = d.objid
     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
         AND e.extname = 'affiliate' AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relowner <> $1
@@ -34,7 +34,7 @@ const TO_HAND_OVER: &str = "
 
 /// What the functions that were handed over call.
 const TO_GRANT: &str = "
-    SELECT format('EXECUTE ON ROUTINE %s', p.oid::regprocedure)
+    SELECT format('EXECUTE ON ROUTINE %s', p.oid::regprocedure) AS what
     FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid
     WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
         AND e.extname = 'affiliate' AND p.pronamespace = 'affiliate'::regnamespace AND NOT p.prosecdef
@@ -44,7 +44,7 @@ const TO_GRANT: &str = "
 
 /// What it passes on to whoever attaches tables.
 const TO_PASS_ON: &str = "
-    SELECT format('EXECUTE ON FUNCTION %s', f)
+    SELECT format('EXECUTE ON FUNCTION %s', f) AS what
     FROM unnest('{affiliate.post_payments(),affiliate.post_refunds(),affiliate.refuse_truncate()}'::regprocedure[]) f";
 
 #[pg_extern(sql = false)]
@@ -116,7 +116,7 @@ struct Role {
 /// but what the ledger needs. Were it to own a bound table, code of that table would run as it.
 fn usable(connection: &Connection, role: pg_sys::Oid) -> Role {
     const FIND: &str = "
-        SELECT r.rolname::text, e.extowner = r.oid, concat_ws(', ',
+        SELECT r.rolname::text AS name, e.extowner = r.oid AS installed_extension, concat_ws(', ',
             CASE WHEN r.oid < 16384 THEN 'is one of the server''s own' END,
             CASE WHEN r.rolsuper THEN 'is a superuser' END,
             CASE WHEN r.rolcanlogin THEN 'can log in' END,
@@ -135,15 +135,15 @@ fn usable(connection: &Connection, role: pg_sys::Oid) -> Role {
                         AND x.refclassid = 'pg_extension'::regclass AND x.refobjid = e.oid AND x.deptype = 'e')
                     AND NOT EXISTS (SELECT FROM pg_class c WHERE s.classid = 'pg_class'::regclass AND c.oid = s.objid
                         AND c.relnamespace = 'affiliate'::regnamespace)
-                HAVING count(*) > 0))
+                HAVING count(*) > 0)) AS why
         FROM pg_roles r, pg_extension e WHERE r.oid = $1 AND e.extname = 'affiliate'";
     let rows = connection.run(FIND, Sees::Now, &[role.into()]);
     let refuse = |role: String, why: String| -> ! { Problem::UnusableOwner { role, why }.raise() };
-    let Some(name) = rows.get::<String>(0, 0) else {
+    let Some(row) = rows.first() else {
         refuse(role.to_u32().to_string(), "does not exist".to_owned());
     };
-    let installed_extension: bool = rows.get(0, 1).unwrap_or_default();
-    let why: String = rows.get(0, 2).unwrap_or_default();
+    let (name, why): (String, String) = (row.required("name"), row.required("why"));
+    let installed_extension: bool = row.required("installed_extension");
     if !installed_extension && !why.is_empty() {
         refuse(name, why);
     }
@@ -156,12 +156,13 @@ fn usable(connection: &Connection, role: pg_sys::Oid) -> Role {
 /// Who owns the ledger, if that role had to be given the rights of an owner.
 fn former_owner(connection: &Connection) -> Option<String> {
     const FORMER: &str = "
-        SELECT r.rolname::text FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner, pg_extension e
+        SELECT r.rolname::text AS name FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner, pg_extension e
         WHERE c.oid = 'affiliate.commission'::regclass AND e.extname = 'affiliate' AND e.extowner <> c.relowner";
-    connection.run(FORMER, Sees::Now, &[]).value()
+    let rows = connection.run(FORMER, Sees::Now, &[]);
+    rows.first().map(|row| row.required("name"))
 }
 
 fn texts(connection: &Connection, sql: &str, role: pg_sys::Oid) -> Vec<String> {
     let rows = connection.run(sql, Sees::Now, &[role.into()]);
-    (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+    rows.values("what").collect()
 }

@@ -32,10 +32,13 @@ raw_function!(protect_ledger, pg_finfo_protect_ledger, |fcinfo| unsafe {
     let data = &*context.cast::<pg_sys::EventTriggerData>();
     if !ALLOW_DROP.get() && drops_extension(data.parsetree) {
         let entries = as_owner(|| {
-            const ENTRIES: &str = "SELECT count(*) FROM affiliate.commission";
-            spi::connect(|connection| connection.run(ENTRIES, Sees::Now, &[]).value::<i64>())
+            const ENTRIES: &str = "SELECT count(*) AS entries FROM affiliate.commission";
+            spi::connect(|connection| {
+                let rows = connection.run(ENTRIES, Sees::Now, &[]);
+                rows.only().required("entries")
+            })
         });
-        if let Some(entries) = entries.filter(|entries| *entries > 0) {
+        if entries > 0 {
             Problem::LedgerWouldBeLost { entries }.raise();
         }
     }

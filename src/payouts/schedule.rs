@@ -26,15 +26,15 @@ struct Jobs {
 impl Jobs {
     fn of_database(connection: &Connection) -> Self {
         const INSTALLED: &str = "
-            SELECT current_database()::text, n.nspname::text
+            SELECT current_database()::text AS database, n.nspname::text AS schema
             FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'affiliate'";
-        let row = connection.run(INSTALLED, Sees::Now, &[]);
-        let (Some(database), Some(schema)) = (row.get(0, 0), row.get::<String>(0, 1)) else {
+        let rows = connection.run(INSTALLED, Sees::Now, &[]);
+        let Some(row) = rows.first() else {
             Problem::NotInstalled.raise();
         };
         Self {
-            database,
-            schema: quote_ident(&schema),
+            database: row.required("database"),
+            schema: quote_ident(&row.required::<String>("schema")),
         }
     }
 
@@ -98,16 +98,14 @@ fn database_of_pg_cron() -> Option<String> {
 
 impl Job {
     fn schedule(&self, connection: &Connection) -> i64 {
-        const SCHEDULE: &str = "SELECT cron.schedule($1, $2, $3)";
+        const SCHEDULE: &str = "SELECT cron.schedule($1, $2, $3) AS job";
         let args = [
             self.name.as_str().into(),
             self.schedule.as_str().into(),
             self.command.as_str().into(),
         ];
-        connection
-            .run_once(SCHEDULE, Sees::Now, &args)
-            .value()
-            .unwrap_or_default()
+        let rows = connection.run_once(SCHEDULE, Sees::Now, &args);
+        rows.only().required("job")
     }
 
     /// The same as SQL for another database.

@@ -5,6 +5,9 @@
 
 use pgrx::prelude::*;
 
+mod rows;
+mod words;
+
 #[pg_schema]
 mod tests {
     use std::str::FromStr;

@@ -11,14 +11,14 @@ use crate::server::subtransaction::in_subtransaction;
 
 raw_function!(follow_key_types, pg_finfo_follow_key_types, |_| {
     const CHANGED: &str = "
-        SELECT b.payments::oid FROM affiliate.binding b
+        SELECT b.payments::oid AS \"table\" FROM affiliate.binding b
         WHERE b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)
             AND affiliate.has_new_key_types(b)";
     let follow = || {
         as_owner(|| {
             let changed: Vec<pg_sys::Oid> = spi::connect(|connection| {
                 let rows = connection.run(CHANGED, Sees::Now, &[]);
-                (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+                rows.values("table").collect()
             });
             for binding in changed.into_iter().filter_map(Binding::of) {
                 respell::up_to_date(binding);

@@ -20,7 +20,7 @@ pub fn put(binding: &Binding, payment_key: &str, defect: &Defect, row: Option<St
         VALUES ($1, $2, $3, $4, $5::jsonb)
         ON CONFLICT (binding_id, md5(payment_key)) WHERE resolved_at IS NULL
         DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \"row\" = excluded.\"row\"
-        RETURNING q.xmax = 0";
+        RETURNING q.xmax = 0 AS is_new";
     spi::connect(|connection| {
         let rows = connection.run(
             PUT,
@@ -33,7 +33,7 @@ pub fn put(binding: &Binding, payment_key: &str, defect: &Defect, row: Option<St
                 row.into(),
             ],
         );
-        rows.value::<bool>().unwrap_or_default()
+        rows.only().required("is_new")
     })
 }
 
@@ -62,7 +62,7 @@ pub fn leave_out(binding: &Binding, keys: &mut Vec<Vec<String>>) {
     let texts: Vec<String> = keys.iter().map(text).collect();
     let held: HashSet<String> = spi::connect(|connection| {
         let rows = connection.run(HELD, Sees::Latest, &[binding.id.into(), texts.into()]);
-        (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+        rows.values("payment_key").collect()
     });
     keys.retain(|key| !held.contains(&text(key)));
 }

@@ -14,8 +14,10 @@ use crate::bindings::binding::{Binding, forget_everywhere};
 use crate::bindings::spelling;
 use crate::posting::respell;
 use crate::posting::settle::{Options, Settler};
+use crate::rules::refund::Kind;
+use crate::rules::words::Word;
 use crate::server::args::{moment, timestamptz};
-use crate::server::calls::required;
+use crate::server::calls::{required, word};
 use crate::server::error::Problem;
 use crate::server::names::table_name;
 use crate::server::numeric;
@@ -62,11 +64,11 @@ fn affiliate_record_refund(
     let amount = required("amount", amount);
     let kind = required("kind", kind);
     let refunded_at = moment("refunded_at", refunded_at);
-    require_kind(&kind);
+    let kind: Kind = word("kind", kind);
     let binding = bound(payments);
     let payment_key = asked::payment_key(&binding, Some(payment_key));
     let amount = positive_amount(&binding, amount);
-    if kind == "refund" {
+    if kind == Kind::Refund {
         require_no_other_refunds(&binding);
     }
     as_owner(|| {
@@ -104,17 +106,6 @@ fn locked() -> Options<'static> {
     }
 }
 
-fn require_kind(kind: &str) {
-    if !matches!(kind, "refund" | "dispute" | "dispute_won") {
-        Problem::NotOneOf {
-            name: "kind",
-            value: kind.to_owned(),
-            allowed: "'refund', 'dispute', 'dispute_won'".to_owned(),
-        }
-        .raise();
-    }
-}
-
 /// Records a refund; false if it is there already.
 fn record(
     binding: &Binding,
@@ -134,7 +125,8 @@ fn record(
         }
         let recorded = connection.run(OF_AMOUNT, Sees::Latest, &args[..5]);
         let recorded = recorded
-            .value::<String>()
+            .first()
+            .map(|row| row.required::<String>("payment_key"))
             .and_then(|key| binding.key_columns(&key));
         // one that waits for its payment may have been recorded under another spelling
         let is_same = recorded.is_some_and(|recorded| {
@@ -170,7 +162,7 @@ fn wait_for_payment(args: &[DatumWithOid]) {
 /// Settles the payments that refunds waited for and that are there now.
 pub fn settle_waiting() {
     const WAITING: &str = "
-        SELECT array_agg(r.id), r.payment_key, b.payments::oid
+        SELECT array_agg(r.id) AS ids, r.payment_key, b.payments::oid AS \"table\"
         FROM affiliate.refund r JOIN affiliate.binding b ON b.id = r.binding_id
         WHERE r.waits AND b.detached_at IS NULL AND b.paused_at IS NULL
             AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments)
@@ -180,11 +172,9 @@ pub fn settle_waiting() {
     as_owner(|| {
         spi::connect(|connection| {
             let waiting = connection.run(WAITING, Sees::Now, &[]);
-            for row in 0..waiting.len() {
-                let (Some(key), Some(table)) = (waiting.get::<String>(row, 1), waiting.get(row, 2))
-                else {
-                    continue;
-                };
+            for row in waiting.iter() {
+                let (key, table): (String, _) =
+                    (row.required("payment_key"), row.required("table"));
                 let Some(binding) = Binding::of(table) else {
                     continue;
                 };
@@ -197,7 +187,7 @@ pub fn settle_waiting() {
                 });
                 match settled {
                     Ok(true) => {
-                        let ids: Option<Vec<i64>> = waiting.get(row, 0);
+                        let ids: Vec<i64> = row.array("ids");
                         connection.run(FOUND, Sees::Now, &[ids.into()]);
                     }
                     Ok(false) => {}

@@ -17,7 +17,7 @@ pub fn spellings(binding: &Binding, key_columns: Vec<String>) -> Vec<Vec<String>
         spi::connect(|connection| {
             let args = [binding.id.into(), key.as_str().into()];
             let rows = connection.run(SPELLINGS, Sees::Latest, &args);
-            let texts = (0..rows.len()).filter_map(|row| rows.get::<String>(row, 0));
+            let texts = rows.values::<String>("spelling");
             spellings.extend(texts.filter_map(|text| binding.key_columns(&text)));
         });
     }
@@ -76,7 +76,7 @@ pub fn respelled_among(binding: &Binding, keys: &[Vec<String>]) -> Vec<usize> {
         .collect();
     spi::connect(|connection| {
         let rows = connection.run(RESPELLED, Sees::Latest, &[binding.id.into(), texts.into()]);
-        (0..rows.len()).filter_map(|row| rows.place(row)).collect()
+        rows.iter().map(|row| row.place("n")).collect()
     })
 }
 
@@ -92,7 +92,7 @@ pub fn unknown_spellings(binding: &Binding, spellings: Vec<Vec<String>>) -> Vec<
     let texts: Vec<String> = spellings.iter().map(text).collect();
     let known: HashSet<String> = spi::connect(|connection| {
         let rows = connection.run(KNOWN, Sees::Latest, &[binding.id.into(), texts.into()]);
-        (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+        rows.values("spelling").collect()
     });
     let is_unknown = |key: &Vec<String>| !known.contains(&text(key));
     spellings.into_iter().filter(is_unknown).collect()

@@ -25,7 +25,7 @@ pub fn up_to_date(binding: Rc<Binding>) -> Rc<Binding> {
 
 fn respell(binding: &Rc<Binding>) {
     const IS_DUE: &str = "
-        SELECT affiliate.has_new_key_types(b)
+        SELECT affiliate.has_new_key_types(b) AS is_due
         FROM affiliate.binding b WHERE b.id = $1 FOR UPDATE";
     const KEYS: &str = "
         SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $1
@@ -38,7 +38,8 @@ fn respell(binding: &Rc<Binding>) {
     spi::connect(|connection| {
         let args = [binding.id.into()];
         // another session may have done it while this one waited
-        if connection.run(IS_DUE, Sees::Now, &args).value::<bool>() != Some(true) {
+        let due = connection.run(IS_DUE, Sees::Now, &args);
+        if !due.first().is_some_and(|row| row.required("is_due")) {
             return;
         }
         let mut settler = Settler::new(Rc::clone(binding));
@@ -48,7 +49,7 @@ fn respell(binding: &Rc<Binding>) {
             if rows.is_empty() {
                 break;
             }
-            let keys = (0..rows.len()).filter_map(|row| rows.get::<String>(row, 0));
+            let keys = rows.values::<String>("payment_key");
             let keys: Vec<Vec<String>> = keys.filter_map(|key| binding.key_columns(&key)).collect();
             rows.free();
             let now = spelling::canonical_many(binding.table, &binding.columns.key, &keys);

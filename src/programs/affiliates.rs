@@ -4,9 +4,12 @@ use pgrx::AnyElement;
 use pgrx::prelude::*;
 
 use crate::programs::program::require_program;
+use crate::rules::affiliate::Status;
 use crate::rules::code;
-use crate::server::calls::{composite, required, required_key, required_text};
+use crate::rules::words::Word;
+use crate::server::calls::{composite, required, required_key, required_text, word};
 use crate::server::error::Problem;
+use crate::server::rows::Row;
 use crate::server::spi::{self, Connection, Sees};
 
 /// A code as a caller wrote it; an error if it is malformed.
@@ -24,8 +27,10 @@ pub fn affiliate_of(connection: &Connection, code: Option<String>, sees: Sees) -
     let code = required("code", code);
     const FIND: &str =
         "SELECT affiliate_id FROM affiliate.code WHERE lower(code) = lower($1 COLLATE \"C\")";
-    let found = code::parse(&code)
-        .and_then(|code| connection.run(FIND, sees, &[code.into()]).value::<i32>());
+    let found = code::parse(&code).and_then(|code| {
+        let rows = connection.run(FIND, sees, &[code.into()]);
+        rows.first().map(|row| row.required("affiliate_id"))
+    });
     found.unwrap_or_else(|| Problem::UnknownCode { code }.raise())
 }
 
@@ -79,34 +84,26 @@ fn affiliate_create(
                 code.as_str().into(),
             ];
             // none if another session has just enrolled the owner
-            if let Some(id) = connection.run(INSERT, Sees::Now, &args).value::<i32>() {
-                insert_code(connection, id, &code, None);
+            if let Some(row) = connection.run(INSERT, Sees::Now, &args).first() {
+                insert_code(connection, row.required("id"), &code, None);
             }
         }
         let found = connection.run(FIND, Sees::Latest, &key);
-        if let (Some(wanted), Some(id)) = (wanted, found.get::<i32>(0, 0)) {
-            refuse_other_code(connection, id, &owner, wanted, found.get(0, 3));
+        if let Some((wanted, row)) = wanted.zip(found.first()) {
+            refuse_other_code(connection, row, &owner, wanted);
         }
         composite(found)
     })
 }
 
 /// An owner who is enrolled already keeps the codes there are.
-fn refuse_other_code(
-    connection: &Connection,
-    id: i32,
-    owner: &str,
-    wanted: &str,
-    first: Option<String>,
-) {
+fn refuse_other_code(connection: &Connection, affiliate: Row, owner: &str, wanted: &str) {
     const HAS: &str = "SELECT 1 FROM affiliate.code WHERE affiliate_id = $1 AND lower(code) = lower($2 COLLATE \"C\")";
-    if connection
-        .run(HAS, Sees::Latest, &[id.into(), wanted.into()])
-        .is_empty()
-    {
+    let args = [affiliate.required::<i32>("id").into(), wanted.into()];
+    if connection.run(HAS, Sees::Latest, &args).is_empty() {
         Problem::OwnerHasOtherCode {
             owner: owner.to_owned(),
-            code: first.unwrap_or_default(),
+            code: affiliate.required("code"),
         }
         .raise();
     }
@@ -135,12 +132,8 @@ fn affiliate_add_code(
 /// Locks an affiliate and refuses one that is closed.
 fn refuse_closed(connection: &Connection, id: i32, code: &str) {
     const STATUS: &str = "SELECT status FROM affiliate.affiliate WHERE id = $1 FOR NO KEY UPDATE";
-    if connection
-        .run(STATUS, Sees::Now, &[id.into()])
-        .value::<String>()
-        .as_deref()
-        == Some("closed")
-    {
+    let status = connection.run(STATUS, Sees::Now, &[id.into()]);
+    if status.only().word::<Status>("status") == Status::Closed {
         Problem::AffiliateClosed {
             code: code.to_owned(),
         }
@@ -165,19 +158,10 @@ fn affiliate_set_status(
     reason: Option<String>,
 ) -> Option<AnyElement> {
     let code = required("code", code);
-    let status = required("status", status);
-    if !matches!(status.as_str(), "active" | "suspended" | "closed") {
-        let allowed = "'active', 'suspended', 'closed'".to_owned();
-        Problem::NotOneOf {
-            name: "status",
-            value: status,
-            allowed,
-        }
-        .raise();
-    }
+    let status: Status = word("status", required("status", status));
     spi::connect(|connection| {
         let id = affiliate_of(connection, Some(code.clone()), Sees::Now);
-        if status != "closed" {
+        if status != Status::Closed {
             refuse_closed(connection, id, &code);
         }
         const UPDATE: &str =
@@ -207,9 +191,10 @@ fn affiliate_link(code: Option<String>) -> String {
                 JOIN affiliate.affiliate a ON a.id = c.affiliate_id JOIN affiliate.program p ON p.name = a.program
             WHERE lower(c.code) = lower($1 COLLATE \"C\")";
         let rows = connection.run(FIND, Sees::Now, &[code.trim().into()]);
-        match (rows.get::<String>(0, 0), rows.get::<String>(0, 1)) {
-            (Some(code), Some(base)) => code::link(&base, &code),
-            _ => Problem::UnknownCode { code }.raise(),
-        }
+        let Some(row) = rows.first() else {
+            Problem::UnknownCode { code }.raise();
+        };
+        let (base, code): (String, String) = (row.required("link_base"), row.required("code"));
+        code::link(&base, &code)
     })
 }

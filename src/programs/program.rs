@@ -5,8 +5,10 @@ use pgrx::prelude::*;
 use pgrx::{AnyElement, AnyNumeric};
 use rust_decimal::Decimal;
 
+use crate::rules::attribution::{Attribution, SelfReferral};
 use crate::rules::currency::Currency;
-use crate::server::calls::{composite, required_text};
+use crate::rules::words::Word;
+use crate::server::calls::{composite, required_text, word};
 use crate::server::error::Problem;
 use crate::server::numeric;
 use crate::server::spi::{self, Connection, Sees};
@@ -84,23 +86,6 @@ fn link_base(link_base: String) -> String {
     trimmed.to_owned()
 }
 
-fn one_of(name: &'static str, value: String, allowed: &[&str]) -> String {
-    if !allowed.contains(&value.as_str()) {
-        let allowed = allowed
-            .iter()
-            .map(|a| format!("'{a}'"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        Problem::NotOneOf {
-            name,
-            value,
-            allowed,
-        }
-        .raise();
-    }
-    value
-}
-
 fn days(name: &'static str, days: i32, least: i32, allowed: &'static str) -> i32 {
     if !(least..=MAX_DAYS).contains(&days) {
         let value = days.to_string();
@@ -144,10 +129,8 @@ fn affiliate_set_program(
     let attribution_days =
         attribution_days.map(|n| days("attribution_days", n, 1, "1 to 3650 days"));
     let time_zone = time_zone.map(self::time_zone);
-    let self_referral =
-        self_referral.map(|policy| one_of("self_referral", policy, &["reject", "allow"]));
-    let attribution =
-        attribution.map(|model| one_of("attribution", model, &["last_click", "first_click"]));
+    let self_referral = self_referral.map(|policy| word::<SelfReferral>("self_referral", policy));
+    let attribution = attribution.map(|model| word::<Attribution>("attribution", model));
     let decimal = |value: Option<Decimal>| match value {
         Some(value) => numeric::arg(value),
         None => DatumWithOid::null_oid(pg_sys::NUMERICOID),
@@ -160,8 +143,8 @@ fn affiliate_set_program(
         currency.into(),
         hold_days.into(),
         time_zone.into(),
-        self_referral.into(),
-        attribution.into(),
+        self_referral.map(Word::as_str).into(),
+        attribution.map(Word::as_str).into(),
         attribution_days.into(),
     ])
 }

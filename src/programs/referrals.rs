@@ -7,6 +7,9 @@ use pgrx::prelude::*;
 use crate::ledger::epoch;
 use crate::programs::affiliates::well_formed;
 use crate::programs::program::require_program;
+use crate::rules::affiliate::Status;
+use crate::rules::attribution::{Attribution, Means, SelfReferral};
+use crate::rules::words::Word;
 use crate::server::args::{moment, timestamptz};
 use crate::server::calls::{composite, required, required_key, required_text};
 use crate::server::error::Problem;
@@ -18,26 +21,31 @@ struct Source {
     affiliate_id: i32,
     code: String,
     owner: String,
-    kind: &'static str,
+    means: Means,
 }
 
 /// The affiliate of a code if it is active, of the program, and the affiliate not closed.
-fn by_code(connection: &Connection, program: &str, code: &str, kind: &'static str) -> Source {
+fn by_code(connection: &Connection, program: &str, code: &str, means: Means) -> Source {
     const FIND: &str = "
         SELECT a.id, c.code, a.owner FROM affiliate.code c JOIN affiliate.affiliate a ON a.id = c.affiliate_id
-        WHERE lower(c.code) = lower($1 COLLATE \"C\") AND c.active AND a.program = $2 AND a.status <> 'closed'";
-    let rows = connection.run(FIND, Sees::Now, &[well_formed(code).into(), program.into()]);
-    if rows.is_empty() {
+        WHERE lower(c.code) = lower($1 COLLATE \"C\") AND c.active AND a.program = $2 AND a.status <> $3";
+    let args = [
+        well_formed(code).into(),
+        program.into(),
+        Status::Closed.as_str().into(),
+    ];
+    let rows = connection.run(FIND, Sees::Now, &args);
+    let Some(row) = rows.first() else {
         Problem::UnusableCode {
             code: code.trim().to_owned(),
         }
         .raise();
-    }
+    };
     Source {
-        affiliate_id: rows.get(0, 0).unwrap_or_default(),
-        code: rows.get(0, 1).unwrap_or_default(),
-        owner: rows.get(0, 2).unwrap_or_default(),
-        kind,
+        affiliate_id: row.required("id"),
+        code: row.required("code"),
+        owner: row.required("owner"),
+        means,
     }
 }
 
@@ -48,29 +56,33 @@ fn by_click(connection: &Connection, program: &str, visitor: &str, until: i64) -
         FROM affiliate.program p
             LEFT JOIN (affiliate.click k JOIN affiliate.code c ON c.code = k.code
                 JOIN affiliate.affiliate a ON a.id = c.affiliate_id)
-            ON k.visitor = $2 AND a.program = p.name AND c.active AND a.status <> 'closed'
+            ON k.visitor = $2 AND a.program = p.name AND c.active AND a.status <> $4
                 AND k.clicked_at <= $3 AND k.clicked_at >= $3 - make_interval(hours => 24 * p.attribution_days)
         WHERE p.name = $1
-        ORDER BY CASE p.attribution WHEN 'last_click' THEN k.clicked_at END DESC NULLS LAST, k.clicked_at, k.id
+        ORDER BY CASE p.attribution WHEN $5 THEN k.clicked_at END DESC NULLS LAST, k.clicked_at, k.id
         LIMIT 1";
-    let rows = connection.run(
-        FIND,
-        Sees::Now,
-        &[program.into(), visitor.into(), timestamptz(Some(until))],
-    );
-    let Some(affiliate_id) = rows.get(0, 0) else {
-        let days = rows.get(0, 3).unwrap_or_default();
+    let args = [
+        program.into(),
+        visitor.into(),
+        timestamptz(Some(until)),
+        Status::Closed.as_str().into(),
+        Attribution::LastClick.as_str().into(),
+    ];
+    let rows = connection.run(FIND, Sees::Now, &args);
+    let row = rows.only();
+    // the program alone, where no click counts
+    let Some(affiliate_id) = row.get("id") else {
         Problem::NoClick {
             visitor: visitor.to_owned(),
-            days,
+            days: row.required("attribution_days"),
         }
         .raise();
     };
     Source {
         affiliate_id,
-        code: rows.get(0, 1).unwrap_or_default(),
-        owner: rows.get(0, 2).unwrap_or_default(),
-        kind: "click",
+        code: row.required("code"),
+        owner: row.required("owner"),
+        means: Means::Click,
     }
 }
 
@@ -96,8 +108,8 @@ fn affiliate_attribute(
             return composite(found);
         }
         let source = match (&code, &coupon, &visitor) {
-            (Some(code), _, _) => by_code(connection, &program, code, "code"),
-            (None, Some(coupon), _) => by_code(connection, &program, coupon, "coupon"),
+            (Some(code), _, _) => by_code(connection, &program, code, Means::Code),
+            (None, Some(coupon), _) => by_code(connection, &program, coupon, Means::Coupon),
             (None, None, Some(visitor)) => {
                 let visitor = required_text("visitor", Some(visitor.clone()));
                 by_click(connection, &program, &visitor, attributed_at)
@@ -113,7 +125,7 @@ fn affiliate_attribute(
             customer.as_str().into(),
             source.affiliate_id.into(),
             source.code.into(),
-            source.kind.into(),
+            source.means.as_str().into(),
             timestamptz(Some(attributed_at)),
             epoch::enter(Relations::get().referral).into(),
         ];
@@ -129,14 +141,13 @@ fn affiliate_attribute(
 fn refuse_self_referral(connection: &Connection, program: &str, customer: &str, source: &Source) {
     const POLICY: &str = "SELECT self_referral FROM affiliate.program WHERE name = $1";
     if source.owner == customer {
-        let policy = connection
-            .run(POLICY, Sees::Now, &[program.into()])
-            .value::<String>();
-        if policy.as_deref() != Some("allow") {
-            Problem::SelfReferral {
+        let rows = connection.run(POLICY, Sees::Now, &[program.into()]);
+        match rows.only().word("self_referral") {
+            SelfReferral::Allow => {}
+            SelfReferral::Reject => Problem::SelfReferral {
                 customer: customer.to_owned(),
             }
-            .raise();
+            .raise(),
         }
     }
 }
@@ -156,8 +167,13 @@ fn affiliate_track_click(
             INSERT INTO affiliate.click (affiliate_id, code, visitor, clicked_at)
             SELECT a.id, c.code, $2, $3
             FROM affiliate.code c JOIN affiliate.affiliate a ON a.id = c.affiliate_id
-            WHERE lower(c.code) = lower($1 COLLATE \"C\") AND c.active AND a.status <> 'closed'";
-        let args = [code.into(), visitor.into(), timestamptz(Some(clicked_at))];
+            WHERE lower(c.code) = lower($1 COLLATE \"C\") AND c.active AND a.status <> $4";
+        let args = [
+            code.into(),
+            visitor.into(),
+            timestamptz(Some(clicked_at)),
+            Status::Closed.as_str().into(),
+        ];
         if connection.run(INSERT, Sees::Now, &args).is_empty() {
             Problem::UnusableCode {
                 code: code.to_owned(),

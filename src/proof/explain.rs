@@ -161,13 +161,15 @@ fn outcome(
             let digits = claim.currency.minor_digits();
             let shown = |amount| money::at_least_minor(amount, claim.currency).to_string();
             const MATURITY: &str = "
-                SELECT $1::text, $1 <= (now() AT TIME ZONE p.time_zone)::date FROM affiliate.program p WHERE p.name = $2";
+                SELECT $1::text AS matures_on, $1 <= (now() AT TIME ZONE p.time_zone)::date AS is_matured
+                FROM affiliate.program p WHERE p.name = $2";
             let matures_on = crate::server::args::date(claim.terms.matures_on);
             let maturity = connection.run(
                 MATURITY,
                 Sees::Now,
                 &[matures_on, binding.program.as_str().into()],
             );
+            let maturity = maturity.only();
             let commission = Commission {
                 currency: claim.currency.code().to_owned(),
                 amount: shown(claim.amount),
@@ -178,8 +180,8 @@ fn outcome(
                 unrounded,
                 rounding: format!("half away from zero to {digits} decimals"),
                 target: target.to_string(),
-                matures_on: maturity.get(0, 0).unwrap_or_default(),
-                is_matured: maturity.get(0, 1).unwrap_or_default(),
+                matures_on: maturity.required("matures_on"),
+                is_matured: maturity.required("is_matured"),
             };
             (Some(commission), None, None)
         }
@@ -188,47 +190,48 @@ fn outcome(
 
 fn referral(connection: &Connection, program: &str, customer: &str) -> Option<Referral> {
     const REFERRAL: &str = "
-        SELECT r.id, r.program, a.id, a.owner, a.status, r.code, r.source, r.attributed_at::text
+        SELECT r.id, r.program, a.id AS affiliate, a.owner, a.status, r.code, r.source,
+            r.attributed_at::text AS attributed_at
         FROM affiliate.referral r JOIN affiliate.affiliate a ON a.id = r.affiliate_id
         WHERE r.program = $1 AND r.customer = $2";
     let rows = connection.run(REFERRAL, Sees::Now, &[program.into(), customer.into()]);
-    let text = |column| rows.get::<String>(0, column).unwrap_or_default();
-    Some(Referral {
-        id: rows.get(0, 0)?,
-        program: text(1),
-        affiliate: rows.get(0, 2)?,
-        owner: text(3),
-        affiliate_status: text(4),
-        code: text(5),
-        source: text(6),
-        attributed_at: text(7),
+    rows.first().map(|row| Referral {
+        id: row.required("id"),
+        program: row.required("program"),
+        affiliate: row.required("affiliate"),
+        owner: row.required("owner"),
+        affiliate_status: row.required("status"),
+        code: row.required("code"),
+        source: row.required("source"),
+        attributed_at: row.required("attributed_at"),
     })
 }
 
 fn entries(connection: &Connection, binding_id: i32, key: &str) -> Vec<PostedEntry> {
     const ENTRIES: &str = "
-        SELECT c.seq, c.posted_at::text, c.affiliate_id, c.currency, c.rate::text, c.base::text, c.refunded::text,
-            c.posted_before::text, c.amount::text, c.matures_on::text, o.id, o.status
+        SELECT c.seq, c.posted_at::text AS posted_at, c.affiliate_id, c.currency, c.rate::text AS rate,
+            c.base::text AS base, c.refunded::text AS refunded, c.posted_before::text AS posted_before,
+            c.amount::text AS amount, c.matures_on::text AS matures_on, o.id AS payout, o.status AS payout_status
         FROM affiliate.commission c
             LEFT JOIN (affiliate.payout_entry l JOIN affiliate.payout o ON o.id = l.payout_id)
             ON l.binding_id = c.binding_id AND l.payment_key = c.payment_key AND l.seq = c.seq AND l.live
         WHERE c.binding_id = $1 AND c.payment_key = $2 ORDER BY c.seq";
     let rows = connection.run(ENTRIES, Sees::Now, &[binding_id.into(), key.into()]);
-    let text = |row, column| rows.get::<String>(row, column).unwrap_or_default();
-    (0..rows.len())
+    rows.iter()
         .map(|row| PostedEntry {
-            seq: rows.get(row, 0).unwrap_or_default(),
-            posted_at: text(row, 1),
-            affiliate: rows.get(row, 2).unwrap_or_default(),
-            currency: text(row, 3),
-            rate: text(row, 4),
-            base: text(row, 5),
-            refunded: text(row, 6),
-            posted_before: text(row, 7),
-            amount: text(row, 8),
-            matures_on: text(row, 9),
-            payout: rows.get(row, 10),
-            payout_status: rows.get(row, 11),
+            seq: row.required("seq"),
+            posted_at: row.required("posted_at"),
+            affiliate: row.required("affiliate_id"),
+            currency: row.required("currency"),
+            rate: row.required("rate"),
+            base: row.required("base"),
+            refunded: row.required("refunded"),
+            posted_before: row.required("posted_before"),
+            amount: row.required("amount"),
+            matures_on: row.required("matures_on"),
+            // none while it is open
+            payout: row.get("payout"),
+            payout_status: row.get("payout_status"),
         })
         .collect()
 }

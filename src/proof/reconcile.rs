@@ -102,11 +102,11 @@ raw_function!(
 /// The bound tables that are there, by the number of their binding.
 pub fn bound_tables() -> Vec<pg_sys::Oid> {
     const BOUND: &str = "
-        SELECT b.payments::oid FROM affiliate.binding b
+        SELECT b.payments::oid AS \"table\" FROM affiliate.binding b
         WHERE b.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = b.payments) ORDER BY b.id";
     spi::connect(|connection| {
         let rows = connection.run(BOUND, Sees::Now, &[]);
-        (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+        rows.values("table").collect()
     })
 }
 
@@ -124,9 +124,8 @@ pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
     const QUARANTINED: &str = "SELECT payment_key FROM affiliate.quarantine WHERE binding_id = $1 AND resolved_at IS NULL ORDER BY id";
     spi::connect(|connection| {
         let rows = connection.run(QUARANTINED, Sees::Now, &[binding.id.into()]);
-        for row in 0..rows.len() {
-            let key: Option<String> = rows.get(row, 0);
-            if let Some(key_columns) = key.and_then(|key| binding.key_columns(&key)) {
+        for key in rows.values::<String>("payment_key") {
+            if let Some(key_columns) = binding.key_columns(&key) {
                 counts.add(settle(&mut settler, binding, &key_columns));
             }
         }

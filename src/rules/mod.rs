@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod affiliate;
+pub mod attribution;
 pub mod calendar;
 pub mod code;
 pub mod commission;
@@ -12,5 +14,7 @@ pub mod facts;
 pub mod fault;
 pub mod money;
 pub mod payout;
+pub mod refund;
 pub mod settlement;
 pub mod terms;
+pub mod words;

@@ -2,8 +2,9 @@
 
 use pgrx::{AnyElement, FromDatum, pg_sys};
 
+use crate::rules::words::Word;
 use crate::server::error::Problem;
-use crate::server::spi::Rows;
+use crate::server::rows::Rows;
 use crate::server::text::key_text;
 
 /// Owners, customers, visitors and names of programs have at most this many bytes.
@@ -49,6 +50,18 @@ pub fn required_text(name: &'static str, value: Option<String>) -> String {
         .raise();
     }
     text
+}
+
+/// A word of a closed set.
+pub fn word<W: Word>(name: &'static str, value: String) -> W {
+    W::parse(&value).unwrap_or_else(|| {
+        Problem::NotOneOf {
+            name,
+            value,
+            allowed: W::list(W::ALL),
+        }
+        .raise()
+    })
 }
 
 /// A key of the application, of any type, as text.

@@ -15,6 +15,7 @@ pub mod raw;
 pub mod record_text;
 pub mod relations;
 pub mod rights;
+pub mod rows;
 pub mod scan;
 pub mod slot;
 pub mod snapshot;

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::ffi::{CString, c_char};
 
 use pgrx::datum::DatumWithOid;
-use pgrx::{FromDatum, pg_sys};
-use smallvec::SmallVec;
+use pgrx::pg_sys;
+
+use crate::server::rows::Rows;
 
 /// What a statement sees.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -162,117 +163,8 @@ fn execute(plan: pg_sys::SPIPlanPtr, sees: Sees, args: &[DatumWithOid]) -> Rows 
                 0,
             ),
         };
-        Rows {
-            table: pg_sys::SPI_tuptable,
-            processed: pg_sys::SPI_processed,
-        }
     }
-}
-
-/// The rows of a statement, until the connection ends.
-pub struct Rows {
-    table: *mut pg_sys::SPITupleTable,
-    processed: u64,
-}
-
-impl Rows {
-    /// How many rows the statement returned or changed.
-    pub fn len(&self) -> usize {
-        self.processed as usize
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.processed == 0
-    }
-
-    /// The value of a column, both counted from 0; `None` if it is NULL or there is no such row.
-    pub fn get<T: FromDatum>(&self, row: usize, column: usize) -> Option<T> {
-        let (datum, is_null) = self.datum(row, column)?;
-        unsafe { T::from_datum(datum, is_null) }
-    }
-
-    /// The first column of a row as a place in a list, counted from 0, where SQL counts from 1.
-    pub fn place(&self, row: usize) -> Option<usize> {
-        usize::try_from(self.get::<i64>(row, 0)?)
-            .ok()?
-            .checked_sub(1)
-    }
-
-    pub fn datum(&self, row: usize, column: usize) -> Option<(pg_sys::Datum, bool)> {
-        if self.table.is_null() || row >= self.len() {
-            return None;
-        }
-        unsafe {
-            let mut is_null = true;
-            let tuple = *(*self.table).vals.add(row);
-            let datum = pg_sys::SPI_getbinval(
-                tuple,
-                (*self.table).tupdesc,
-                column as i32 + 1,
-                &mut is_null,
-            );
-            Some((datum, is_null))
-        }
-    }
-
-    /// All columns of a row, and which of them are NULL, taken apart at once.
-    pub fn columns(&self, row: usize) -> Columns {
-        let mut columns = Columns::default();
-        let Some(tuple) = self.tuple(row) else {
-            return columns;
-        };
-        // SAFETY: the descriptor is that of the rows, and there is a place for each of its columns
-        unsafe {
-            let descriptor = (*self.table).tupdesc;
-            let count = (*descriptor).natts as usize;
-            columns.values.resize(count, pg_sys::Datum::null());
-            columns.nulls.resize(count, true);
-            pg_sys::heap_deform_tuple(
-                tuple,
-                descriptor,
-                columns.values.as_mut_ptr(),
-                columns.nulls.as_mut_ptr(),
-            );
-        }
-        columns
-    }
-
-    /// A row as it is.
-    pub fn tuple(&self, row: usize) -> Option<pg_sys::HeapTuple> {
-        (!self.table.is_null() && row < self.len()).then(|| unsafe { *(*self.table).vals.add(row) })
-    }
-
-    /// The first column of the first row.
-    pub fn value<T: FromDatum>(&self) -> Option<T> {
-        self.get(0, 0)
-    }
-
-    /// The first row as a composite datum that outlives the connection.
-    pub fn into_composite(self) -> Option<pg_sys::Datum> {
-        if self.table.is_null() || self.is_empty() {
-            return None;
-        }
-        unsafe {
-            let tuple = *(*self.table).vals;
-            Some(pg_sys::Datum::from(pg_sys::SPI_returntuple(
-                tuple,
-                (*self.table).tupdesc,
-            )))
-        }
-    }
-}
-
-/// The columns of one row.
-#[derive(Default)]
-pub struct Columns {
-    values: SmallVec<[pg_sys::Datum; 8]>,
-    nulls: SmallVec<[bool; 8]>,
-}
-
-impl Columns {
-    pub fn iter(&self) -> impl Iterator<Item = (pg_sys::Datum, bool)> {
-        self.values.iter().copied().zip(self.nulls.iter().copied())
-    }
+    Rows::of_last_statement()
 }
 
 pub struct Cursor {
@@ -285,28 +177,14 @@ impl Cursor {
     pub fn fetch(&mut self, count: usize) -> Rows {
         unsafe {
             pg_sys::SPI_cursor_fetch(self.portal, true, count as _);
-            Rows {
-                table: pg_sys::SPI_tuptable,
-                processed: pg_sys::SPI_processed,
-            }
         }
+        Rows::of_last_statement()
     }
 
     pub fn close(self) {
         unsafe {
             pg_sys::SPI_cursor_close(self.portal);
             pg_sys::SPI_freeplan(self.plan);
-        }
-    }
-}
-
-impl Rows {
-    /// Frees the rows before the connection ends.
-    pub fn free(self) {
-        unsafe {
-            if !self.table.is_null() {
-                pg_sys::SPI_freetuptable(self.table);
-            }
         }
     }
 }

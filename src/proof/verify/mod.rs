@@ -66,18 +66,20 @@ fn suspected(connection: &Connection, api: &str) -> HashSet<String> {
             pass.replace("@api@", api)
         );
         let rows = connection.run_once(&sql, Sees::Now, &[]);
-        names.extend((0..rows.len()).filter_map(|row| rows.get::<String>(row, 0)));
+        names.extend(rows.values::<String>("name"));
     }
     names
 }
 
 fn run_check(connection: &Connection, api: &str, check: &Check) -> (i64, Option<String>) {
     let sql = format!(
-        "SELECT count(*), min(v.sample) FROM ({}) AS v (sample)",
+        "SELECT count(*) AS violations, min(v.sample) AS sample FROM ({}) AS v (sample)",
         check.violations.replace("@api@", api)
     );
     let rows = connection.run_once(&sql, Sees::Now, &[]);
-    (rows.get(0, 0).unwrap_or_default(), rows.get(0, 1))
+    let row = rows.only();
+    // NULL where there is none
+    (row.required("violations"), row.get("sample"))
 }
 
 fn run_checks(connection: &Connection, api: &str) -> Vec<Finding> {
@@ -130,12 +132,10 @@ raw_function!(
         as_owner(|| {
             spi::connect(|connection| {
                 const API: &str = "
-                SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+                SELECT quote_ident(n.nspname) AS api FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
                 WHERE e.extname = 'affiliate'";
-                let api = connection
-                    .run(API, Sees::Now, &[])
-                    .value::<String>()
-                    .unwrap_or_default();
+                let rows = connection.run(API, Sees::Now, &[]);
+                let api: String = rows.only().required("api");
                 let mut findings = run_checks(connection, &api);
                 findings.extend(compare_payments());
                 const ROWS: &str = "

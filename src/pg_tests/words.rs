@@ -1,0 +1,44 @@
+//! The words of the rules, against those that the tables take.
+
+use pgrx::prelude::*;
+
+#[pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use crate::rules::words::Word;
+    use crate::rules::{affiliate, attribution, refund};
+    use crate::server::spi::{self, Sees};
+
+    /// The words of a check constraint, in its order.
+    fn words_of(constraint: &str) -> Vec<String> {
+        let sql = format!(
+            "SELECT m.word[1] AS word
+             FROM pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([^'']*)''', 'g') AS m (word)
+             WHERE c.connamespace = 'affiliate'::regnamespace AND c.conname = '{constraint}'"
+        );
+        spi::connect(|connection| {
+            let rows = connection.run_once(&sql, Sees::Now, &[]);
+            rows.values("word").collect()
+        })
+    }
+
+    fn words<W: Word>() -> Vec<String> {
+        W::ALL.iter().map(|word| word.as_str().to_owned()).collect()
+    }
+
+    #[pg_test]
+    fn tables_hold_the_words_of_the_rules() {
+        assert_eq!(words_of("affiliate_status"), words::<affiliate::Status>());
+        assert_eq!(words_of("refund_kind"), words::<refund::Kind>());
+        assert_eq!(words_of("referral_source"), words::<attribution::Means>());
+        assert_eq!(
+            words_of("program_attribution"),
+            words::<attribution::Attribution>()
+        );
+        assert_eq!(
+            words_of("program_self_referral"),
+            words::<attribution::SelfReferral>()
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! What becomes of an affiliate.
+
+use crate::rules::words::words;
+
+words! {
+    pub enum Status {
+        /// Earns and is paid.
+        Active = "active",
+        /// Earns, is not paid.
+        Suspended = "suspended",
+        /// Earns nothing new, for good.
+        Closed = "closed",
+    }
+}

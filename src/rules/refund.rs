@@ -1,0 +1,11 @@
+//! What a recorded refund does to its payment.
+
+use crate::rules::words::words;
+
+words! {
+    pub enum Kind {
+        Refund = "refund",
+        Dispute = "dispute",
+        DisputeWon = "dispute_won",
+    }
+}

@@ -100,8 +100,8 @@ SELECT
     (SELECT count(*) FROM affiliate.refund f WHERE f.waits) AS refunds_waiting,
     (SELECT count(*) FROM affiliate.binding_health h WHERE h.problem IS NOT NULL) AS binding_problems,
     r.started_at AS payout_run_started_at, r.ended_at AS payout_run_ended_at,
-    (SELECT count(*) FROM affiliate.payout o WHERE o.status IN ('pending', 'processing')) AS payouts_unfinished,
-    (SELECT o.created_at FROM affiliate.payout o WHERE o.status IN ('pending', 'processing') ORDER BY o.id LIMIT 1)
+    (SELECT count(*) FROM affiliate.payout o WHERE o.unfinished) AS payouts_unfinished,
+    (SELECT o.created_at FROM affiliate.payout o WHERE o.unfinished ORDER BY o.id LIMIT 1)
         AS payouts_unfinished_since,
     (SELECT o.rolsuper FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner WHERE c.oid = 'affiliate.commission'::regclass)
         AS owner_is_superuser,

@@ -42,10 +42,10 @@ const STATS: &str = "
         GROUP BY e.affiliate_id, e.currency),
     paid AS (
         SELECT o.affiliate_id, o.currency,
-            coalesce(sum(o.amount) FILTER (WHERE o.status IN ('pending', 'processing')), 0) AS processing,
-            coalesce(sum(o.amount) FILTER (WHERE o.status = 'paid'), 0) AS paid
+            coalesce(sum(o.amount) FILTER (WHERE o.unfinished), 0) AS processing,
+            coalesce(sum(o.amount) FILTER (WHERE NOT o.unfinished), 0) AS paid
         FROM affiliate.payout o
-        WHERE {o.affiliate_id = $1} AND o.status IN ('pending', 'processing', 'paid')
+        WHERE {o.affiliate_id = $1} AND o.live
         GROUP BY o.affiliate_id, o.currency)
     SELECT w.code, rtrim(w.link_base, '/') || '/' || w.code, coalesce(e.currency, w.currency),
         coalesce(u.users, 0)::int8, coalesce(e.conversions, 0)::int8,

@@ -1,17 +1,13 @@
-//! Payouts: made from open entries, moved on by finance. They read the ledger, never the
-//! totals.
+//! Payout runs: payouts are made from open entries. They read the ledger, never the totals.
 
-use pgrx::AnyElement;
 use pgrx::datum::Date;
 use pgrx::prelude::*;
 
-use crate::programs::affiliates::affiliate_of;
 use crate::programs::program::require_program;
-use crate::rules::payout::Status;
+use crate::rules::affiliate;
+use crate::rules::words::Word;
 use crate::server::args::date;
-use crate::server::calls::{
-    argument, composite, raw_function, required, required_text, return_rows,
-};
+use crate::server::calls::{argument, raw_function, required, required_text, return_rows};
 use crate::server::error::Problem;
 use crate::server::locks::{PAYOUT_LOCK, advisory_lock, require_read_committed};
 use crate::server::spi::{self, Connection, Sees};
@@ -43,13 +39,16 @@ fn refuse_days_to_come(connection: &Connection, program: Option<String>, through
         require_program(connection, program);
     }
     const TO_COME: &str = "
-        SELECT $2::text, d.today::text
+        SELECT $2::text AS through, d.today::text AS today
         FROM affiliate.program p, LATERAL (SELECT (now() AT TIME ZONE p.time_zone)::date AS today) d
         WHERE ($1 IS NULL OR p.name = $1) AND $2 > d.today ORDER BY p.name LIMIT 1";
     let args = [program.into(), through.into()];
-    let rows = connection.run(TO_COME, Sees::Caller, &args);
-    if let (Some(through), Some(today)) = (rows.get(0, 0), rows.get(0, 1)) {
-        Problem::ThroughFuture { through, today }.raise();
+    if let Some(row) = connection.run(TO_COME, Sees::Caller, &args).first() {
+        Problem::ThroughFuture {
+            through: row.required("through"),
+            today: row.required("today"),
+        }
+        .raise();
     }
 }
 
@@ -72,7 +71,7 @@ fn payout_batch(
         ON CONFLICT (program) DO UPDATE
         SET through = excluded.through, started_at = excluded.started_at, ended_at = NULL";
     const NEXT: &str = "
-        SELECT max(n.id) FROM (
+        SELECT max(n.id) AS last FROM (
             SELECT a.id FROM affiliate.affiliate a WHERE a.program = $1 AND a.id > $2 ORDER BY a.id LIMIT $3) n";
     const ENDED: &str = "UPDATE affiliate.payout_run r SET ended_at = now() WHERE r.program = $1";
     spi::connect(|connection| {
@@ -87,8 +86,8 @@ fn payout_batch(
             after.into(),
             AFFILIATES_PER_BATCH.into(),
         ];
-        let last: Option<i32> = connection.run(NEXT, Sees::Now, &next).value();
-        let Some(last) = last else {
+        let last = connection.run(NEXT, Sees::Now, &next).only().get("last");
+        let Some::<i32>(last) = last else {
             connection.run(ENDED, Sees::Now, &[program.as_str().into()]);
             return None;
         };
@@ -97,6 +96,7 @@ fn payout_batch(
             after.into(),
             last.into(),
             date(through),
+            affiliate::Status::Active.as_str().into(),
         ];
         // planned for each batch: the links grow from one to the next
         connection.run_once(PAY, Sees::Now, &args);
@@ -114,7 +114,7 @@ const PAY: &str = "
     WITH payee AS MATERIALIZED (
         SELECT a.id AS affiliate_id, coalesce(k.epoch, 0) AS mark
         FROM affiliate.affiliate a LEFT JOIN affiliate.payout_mark k ON k.affiliate_id = a.id
-        WHERE a.program = $1 AND a.id > $2 AND a.id <= $3 AND a.status = 'active'),
+        WHERE a.program = $1 AND a.id > $2 AND a.id <= $3 AND a.status = $5),
     open AS MATERIALIZED (
         SELECT y.affiliate_id, c.epoch, c.matured, c.currency, c.binding_id, c.payment_key, c.seq, c.amount
         FROM payee y, LATERAL (
@@ -158,106 +158,3 @@ const PAY: &str = "
         LATERAL (SELECT FROM affiliate.commission c
             WHERE c.affiliate_id = y.affiliate_id AND c.epoch > y.mark AND c.epoch <= n.mark LIMIT 1) passed
     ON CONFLICT (affiliate_id) DO UPDATE SET epoch = excluded.epoch";
-
-raw_function!(
-    affiliate_payouts_wrapper,
-    pg_finfo_affiliate_payouts_wrapper,
-    |fcinfo| {
-        const PAYOUTS: &str = "
-        SELECT o.id, to_char(o.through, 'YYYY-MM'), o.currency, o.amount, o.entries, o.status, o.external_reference,
-            o.created_at, o.updated_at
-        FROM affiliate.payout o WHERE o.affiliate_id = $1 ORDER BY o.id DESC";
-        spi::connect(|connection| unsafe {
-            let id = affiliate_of(connection, argument(fcinfo, 0), Sees::Caller);
-            return_rows(fcinfo, &connection.run(PAYOUTS, Sees::Caller, &[id.into()]));
-        });
-        pg_sys::Datum::null()
-    }
-);
-
-#[pg_extern(sql = false)]
-fn affiliate_set_payout_status(
-    payout: Option<i64>,
-    status: Option<String>,
-    external_reference: Option<String>,
-    reason: Option<String>,
-) -> Option<AnyElement> {
-    let payout = required("payout", payout);
-    let status = required("status", status);
-    let list = |statuses: &[Status]| {
-        statuses
-            .iter()
-            .map(|status| format!("'{status}'"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let Some(next) = Status::parse(&status) else {
-        Problem::NotOneOf {
-            name: "status",
-            value: status,
-            allowed: list(&Status::ALL),
-        }
-        .raise();
-    };
-    if !next.is_live() {
-        // before any row, as a batch does: a batch that has not seen the entries open again
-        // would move the mark past them
-        advisory_lock(PAYOUT_LOCK);
-    }
-    spi::connect(|connection| {
-        let current = lock(connection, payout);
-        if !current.next().contains(&next) {
-            let (from, to) = (current.to_string(), next.to_string());
-            Problem::IllegalTransition {
-                from,
-                to,
-                allowed: list(current.next()),
-            }
-            .raise();
-        }
-        if !next.is_live() {
-            reopen(connection, payout);
-        }
-        const UPDATE: &str = "
-            UPDATE affiliate.payout o SET status = $2, updated_at = now(),
-                external_reference = coalesce($3, o.external_reference), reason = coalesce($4, o.reason)
-            WHERE o.id = $1 RETURNING o.*";
-        let args = [
-            payout.into(),
-            next.as_str().into(),
-            external_reference.into(),
-            reason.into(),
-        ];
-        composite(connection.run(UPDATE, Sees::Now, &args))
-    })
-}
-
-/// Locks a payout and returns its status.
-fn lock(connection: &Connection, payout: i64) -> Status {
-    const LOCK: &str = "SELECT status FROM affiliate.payout WHERE id = $1 FOR NO KEY UPDATE";
-    let status = connection
-        .run(LOCK, Sees::Now, &[payout.into()])
-        .value::<String>();
-    status
-        .and_then(|status| Status::parse(&status))
-        .unwrap_or_else(|| Problem::UnknownPayout { payout }.raise())
-}
-
-/// Opens the entries of a payout again, and puts the mark of its affiliate back to before the
-/// first of them. The caller holds the lock of the batches.
-fn reopen(connection: &Connection, payout: i64) {
-    const OPEN: &str = "
-        WITH open AS (
-            UPDATE affiliate.payout_entry SET live = false WHERE payout_id = $1 AND live
-            RETURNING binding_id, payment_key, seq)
-        SELECT min(c.epoch) FROM open o JOIN affiliate.commission c
-            ON c.binding_id = o.binding_id AND c.payment_key = o.payment_key AND c.seq = o.seq";
-    const PUT_BACK: &str = "
-        UPDATE affiliate.payout_mark k SET epoch = $2 - 1
-        FROM affiliate.payout o WHERE o.id = $1 AND k.affiliate_id = o.affiliate_id AND k.epoch >= $2";
-    let first: Option<i32> = connection
-        .run_once(OPEN, Sees::Now, &[payout.into()])
-        .value();
-    // at REPEATABLE READ a batch may have moved the mark since the transaction's snapshot
-    connection.run(PUT_BACK, Sees::Latest, &[payout.into(), first.into()]);
-}

@@ -13,8 +13,8 @@ pub const CHECKS: &[Check] = &[
                 JOIN affiliate.program p ON p.name = a.program
                 LEFT JOIN (
                     SELECT c.affiliate_id, c.currency, sum(c.amount) AS total,
-                        sum(c.amount) FILTER (WHERE o.status IN ('pending', 'processing')) AS processing,
-                        sum(c.amount) FILTER (WHERE o.status = 'paid') AS paid,
+                        sum(c.amount) FILTER (WHERE o.unfinished) AS processing,
+                        sum(c.amount) FILTER (WHERE o.live AND NOT o.unfinished) AS paid,
                         sum(c.amount) FILTER (WHERE o.id IS NULL
                             AND c.matures_on <= (now() AT TIME ZONE p.time_zone)::date) AS payable,
                         sum(c.amount) FILTER (WHERE o.id IS NULL

@@ -26,8 +26,8 @@ pub const LINKS: &str = "
         SELECT k.payout_id, sum(k.amount) AS amount, sum(k.entries) AS entries FROM links k GROUP BY k.payout_id),
     balances AS (
         SELECT k.affiliate_id, k.currency, sum(k.amount) AS total,
-            sum(k.amount) FILTER (WHERE o.status IN ('pending', 'processing')) AS processing,
-            sum(k.amount) FILTER (WHERE o.status = 'paid') AS paid,
+            sum(k.amount) FILTER (WHERE o.unfinished) AS processing,
+            sum(k.amount) FILTER (WHERE o.live AND NOT o.unfinished) AS paid,
             sum(k.amount) FILTER (WHERE o.id IS NULL AND k.day <= (now() AT TIME ZONE p.time_zone)::date) AS payable,
             sum(k.amount) FILTER (WHERE o.id IS NULL AND k.day > (now() AT TIME ZONE p.time_zone)::date) AS pending
         FROM links k JOIN affiliate.affiliate a ON a.id = k.affiliate_id JOIN affiliate.program p ON p.name = a.program
@@ -43,7 +43,7 @@ pub const LINKS: &str = "
     WHERE NOT affiliate.has_unique_index('affiliate.payout_entry', '{binding_id,payment_key,seq}', 'live')
     UNION ALL
     SELECT 'entries_in_one_payout' FROM links k JOIN affiliate.payout o ON o.id = k.payout_id
-    WHERE k.live <> (o.status IN ('pending', 'processing', 'paid'))
+    WHERE k.live <> coalesce(o.live, false)
     UNION ALL
     SELECT 'only_matured_paid' FROM links k JOIN affiliate.payout o ON o.id = k.payout_id WHERE k.last_day > o.through
     UNION ALL
@@ -93,7 +93,7 @@ pub const CHECKS: &[Check] = &[
             UNION ALL
             SELECT format('payout %s, binding %s, payment %s, entry %s', l.payout_id, l.binding_id, l.payment_key, l.seq)
             FROM affiliate.payout_entry l JOIN affiliate.payout o ON o.id = l.payout_id
-            WHERE l.live <> (o.status IN ('pending', 'processing', 'paid'))",
+            WHERE l.live <> coalesce(o.live, false)",
     },
     Check {
         name: "only_matured_paid",
@@ -129,7 +129,8 @@ pub const CHECKS: &[Check] = &[
         asked: Asked::Always,
         violations: "
             SELECT format('payout %s is %s', o.id, o.status) FROM affiliate.payout o
-            WHERE o.status NOT IN ('pending', 'processing', 'paid', 'failed', 'canceled', 'returned')
+            WHERE o.live IS NULL OR o.live IS DISTINCT FROM affiliate.payout_is_live(o.status)
+                OR o.unfinished IS DISTINCT FROM affiliate.payout_is_unfinished(o.status)
                 OR o.updated_at < o.created_at",
     },
     Check {

@@ -87,8 +87,8 @@ AS 'MODULE_PATHNAME', 'commission_target_wrapper';
 COMMENT ON FUNCTION affiliate.commission_target(numeric, numeric, text)
     IS 'rate x base, rounded half away from zero to the minor unit; NULL where it can''t be computed';
 
-CREATE FUNCTION affiliate.at_least_minor(amount numeric, currency text) RETURNS numeric
+CREATE FUNCTION affiliate.with_minor_digits(amount numeric, currency text) RETURNS numeric
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'at_least_minor_wrapper';
-COMMENT ON FUNCTION affiliate.at_least_minor(numeric, text)
+AS 'MODULE_PATHNAME', 'with_minor_digits_wrapper';
+COMMENT ON FUNCTION affiliate.with_minor_digits(numeric, text)
     IS 'The same amount, written with at least the decimals of its currency''s minor unit';

@@ -49,13 +49,13 @@ const STATS: &str = "
         GROUP BY o.affiliate_id, o.currency)
     SELECT w.code, rtrim(w.link_base, '/') || '/' || w.code, coalesce(e.currency, w.currency),
         coalesce(u.users, 0)::int8, coalesce(e.conversions, 0)::int8,
-        affiliate.at_least_minor(coalesce(e.spent, 0), coalesce(e.currency, w.currency)),
-        affiliate.at_least_minor(coalesce(e.commission, 0), coalesce(e.currency, w.currency)),
-        affiliate.at_least_minor(coalesce(e.pending, 0), coalesce(e.currency, w.currency)),
-        affiliate.at_least_minor(coalesce(e.commission - e.pending, 0) - coalesce(o.processing + o.paid, 0),
+        affiliate.with_minor_digits(coalesce(e.spent, 0), coalesce(e.currency, w.currency)),
+        affiliate.with_minor_digits(coalesce(e.commission, 0), coalesce(e.currency, w.currency)),
+        affiliate.with_minor_digits(coalesce(e.pending, 0), coalesce(e.currency, w.currency)),
+        affiliate.with_minor_digits(coalesce(e.commission - e.pending, 0) - coalesce(o.processing + o.paid, 0),
             coalesce(e.currency, w.currency)),
-        affiliate.at_least_minor(coalesce(o.processing, 0), coalesce(e.currency, w.currency)),
-        affiliate.at_least_minor(coalesce(o.paid, 0), coalesce(e.currency, w.currency))
+        affiliate.with_minor_digits(coalesce(o.processing, 0), coalesce(e.currency, w.currency)),
+        affiliate.with_minor_digits(coalesce(o.paid, 0), coalesce(e.currency, w.currency))
     FROM who w LEFT JOIN earned e ON e.affiliate_id = w.id
         LEFT JOIN paid o ON o.affiliate_id = e.affiliate_id AND o.currency = e.currency
         LEFT JOIN referred u ON u.affiliate_id = w.id

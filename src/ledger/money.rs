@@ -21,7 +21,7 @@ fn commission_target(rate: AnyNumeric, base: AnyNumeric, currency: &str) -> Opti
 }
 
 #[pg_extern(sql = false)]
-fn at_least_minor(amount: AnyNumeric, currency: &str) -> AnyNumeric {
+fn with_minor_digits(amount: AnyNumeric, currency: &str) -> AnyNumeric {
     let shown = Currency::parse(currency)
         .zip(numeric::from_any(amount.clone()).ok())
         .map(|(currency, value)| numeric::encode(money::at_least_minor(value, currency)));

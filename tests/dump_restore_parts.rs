@@ -187,6 +187,33 @@ fn data_alone_follows_its_schema() {
     }
 }
 
+/// Under another number, payments would be posted once more.
+#[test]
+fn nothing_is_attached_in_place_of_bindings_that_were_left_out() {
+    let cluster = Cluster::start();
+    let mut original = shop(&cluster);
+    let archive = archive(&cluster);
+    let list = contents(&cluster, &archive);
+    let of_bindings = |line: &&String| line.contains(" TABLE DATA affiliate binding ");
+    let rest: Vec<String> = list.iter().filter(|l| !of_bindings(l)).cloned().collect();
+    assert_eq!(rest.len() + 1, list.len());
+    let mut client = create(&cluster, "restored");
+    run_quietly(&mut restore_listed(&cluster, "restored", &archive, &rest));
+    let attach = "SELECT affiliate_attach_payments('orders', customer => 'customer', amount => 'total', paid_at => 'at')";
+    let refused = refusal("attaching", client.batch_execute(attach));
+    assert_eq!(refused.sqlstate, "55000", "{refused:?}");
+    assert!(
+        refused.message.contains("a binding that is not there"),
+        "{refused:?}"
+    );
+
+    let mut command = restore(&cluster, "restored", &archive);
+    run_quietly(command.args(["--data-only", "--schema=affiliate", "--table=binding"]));
+    assert_eq!(picture(&mut client), picture(&mut original));
+    pay(&mut client, 1000);
+    assert_eq!(violated(&mut client), violated(&mut original));
+}
+
 #[test]
 fn a_clean_restore_needs_leave_to_drop_the_ledger() {
     let cluster = Cluster::start();

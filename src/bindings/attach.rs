@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use crate::bindings::attached::refuse_bound;
 use crate::bindings::candidate::Candidate;
+use crate::bindings::earlier;
 use crate::bindings::mapping::{Fitting, Mapping};
 use crate::bindings::own_triggers::create_triggers;
 use crate::bindings::ownership::{lending_triggers, require_owner};
@@ -76,7 +77,11 @@ fn attach(
     let host = Candidate::open(table);
     as_owner(|| require_program(connection, &mapping.program));
     let before = Before::of(connection, table);
-    as_owner(|| refuse_bound(connection, table));
+    as_owner(|| {
+        refuse_bound(connection, table);
+        earlier::refuse_lost_bindings(connection);
+        earlier::refuse_other_options(connection, table, &host.name, &mapping);
+    });
     let fitting = mapping.fit(&host);
     let key = host.key(connection, attached.payment_key.as_deref());
     let key: Vec<String> = key.into_iter().map(|column| column.name).collect();

@@ -12,6 +12,7 @@ pub mod columns;
 pub mod condition;
 pub mod detach;
 pub mod dropped;
+pub mod earlier;
 pub mod host_table;
 pub mod mapping;
 pub mod own_triggers;

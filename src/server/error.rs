@@ -107,6 +107,9 @@ pub enum Problem {
         table: String,
         before: String,
     },
+    BindingLost {
+        binding: i32,
+    },
     AlreadyPaused {
         table: String,
     },
@@ -426,6 +429,14 @@ impl Problem {
                 format!("The ledger knows payments of {table} by {before}."),
                 "Attach it with the same payment_key, or payments would be posted twice.",
             ),
+            Self::BindingLost { binding } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "the ledger knows payments of a binding that is not there".to_owned(),
+                format!(
+                    "Entries or recorded refunds belong to binding {binding}, which affiliate.binding lacks."
+                ),
+                "Restore affiliate.binding with pg_restore --data-only: under another binding, payments would be posted twice.",
+            ),
             Self::AlreadyPaused { table } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "table is paused already".to_owned(),
@@ -440,7 +451,7 @@ impl Problem {
             ),
             Self::FrozenOption { option, table } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "option can't be changed once there are entries".to_owned(),
+                "option can't be changed any more".to_owned(),
                 format!("Entries or recorded refunds of {table} depend on its {option}."),
                 "Leave it as it is, and attach a table of its own for payments that are to have another one.",
             ),

@@ -188,14 +188,16 @@ SELECT key, sum(amount) FROM ledger WHERE payments = 'shop'::regclass GROUP BY k
 -- Columns of an attached table of refunds.
 CREATE TABLE refunds (junk int, id int PRIMARY KEY, payment int, amount int, currency char(3));
 SELECT affiliate_detach('shop');
-SELECT affiliate_attach_payments('shop', customer => 'customer', amount => 'amount', currency => 'currency', paid_at => 'paid_on') AS binding;
-SELECT affiliate_attach_refunds('refunds', payments => 'shop', payment_key => 'payment', refund_key => 'id', amount => 'amount', currency => 'currency') AS binding;
+CREATE TABLE store (LIKE shop INCLUDING ALL);
+SELECT affiliate_attach_payments('store', customer => 'customer', amount => 'amount', currency => 'currency', paid_at => 'paid_on') AS binding;
+SELECT affiliate_attach_refunds('refunds', payments => 'store', payment_key => 'payment', refund_key => 'id', amount => 'amount', currency => 'currency') AS binding;
+INSERT INTO store (id, customer, amount) VALUES (20, 'bob', 20);
 INSERT INTO refunds VALUES (0, 1, 20, 1, 'EUR');
 ALTER TABLE refunds DROP COLUMN junk, ALTER payment TYPE bigint, ALTER amount TYPE numeric, ALTER currency TYPE text;
 INSERT INTO refunds VALUES (2, 20, 1.5, 'eur');
 ALTER TABLE refunds DROP COLUMN currency;
 INSERT INTO refunds VALUES (3, 20, 2); -- of what currency, nobody knows
-SELECT key, seq, base, refunded, amount FROM ledger WHERE payments = 'shop'::regclass AND key = '20' ORDER BY seq;
+SELECT key, seq, base, refunded, amount FROM ledger WHERE payments = 'store'::regclass AND key = '20' ORDER BY seq;
 SELECT key, reason FROM waiting ORDER BY payments, key;
 ALTER TABLE refunds ADD COLUMN currency text DEFAULT 'EUR';
 SELECT * FROM affiliate_reconcile();
@@ -205,7 +207,7 @@ SELECT key, reason, detail FROM waiting ORDER BY payments, key;
 SELECT * FROM problems();
 ALTER TABLE refunds ADD COLUMN amount numeric;
 UPDATE refunds SET amount = id;
-SELECT key, seq, base, refunded, amount FROM ledger WHERE payments = 'shop'::regclass AND key = '20' ORDER BY seq;
+SELECT key, seq, base, refunded, amount FROM ledger WHERE payments = 'store'::regclass AND key = '20' ORDER BY seq;
 
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 SELECT * FROM affiliate_reconcile();

@@ -6,9 +6,12 @@ use pgrx::{AnyElement, pg_sys};
 
 use crate::bindings::binding::{Binding, Mapped};
 use crate::ledger::payment_keys::MAX_KEY_LENGTH;
+use crate::server::args::regclass;
 use crate::server::calls::required;
 use crate::server::error::Problem;
 use crate::server::names::table_name;
+use crate::server::rights::as_owner;
+use crate::server::spi::{self, Sees};
 use crate::server::text::{ToText, key_text};
 
 /// The binding of an attached table, for which a partition of it may stand; an error if it is
@@ -22,6 +25,26 @@ pub fn bound(table: Option<pg_sys::Oid>) -> Rc<Binding> {
         }
         .raise(),
     }
+}
+
+/// The number of the binding of an attached table, and the table. Other than [`bound`] it reads
+/// our own tables alone: a host's table that somebody has locked is not waited for.
+pub fn bound_without_lock(table: Option<pg_sys::Oid>) -> (i32, pg_sys::Oid) {
+    let table = required("payments", table);
+    const BOUND: &str = "
+        SELECT b.id, b.payments::oid FROM affiliate.binding b
+        WHERE b.detached_at IS NULL
+            AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
+    let found = as_owner(|| {
+        spi::connect(|connection| {
+            let rows = connection.run(BOUND, Sees::Latest, &[regclass(table)]);
+            Some((rows.get(0, 0)?, rows.get(0, 1)?))
+        })
+    });
+    found.unwrap_or_else(|| {
+        let table = table_name(table);
+        Problem::NotAttached { table }.raise()
+    })
 }
 
 /// The texts of the columns of a key; an error if it is malformed.

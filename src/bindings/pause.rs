@@ -11,7 +11,7 @@ use std::rc::Rc;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
-use crate::bindings::asked::bound;
+use crate::bindings::asked::bound_without_lock;
 use crate::bindings::binding::Binding;
 use crate::server::calls::required_text;
 use crate::server::error::Problem;
@@ -28,7 +28,7 @@ fn affiliate_pause(
     payments: Option<pg_sys::Oid>,
     reason: Option<String>,
 ) -> Option<TimestampWithTimeZone> {
-    let binding = bound(payments);
+    let (binding, table) = bound_without_lock(payments);
     let reason = required_text("reason", reason);
     const PAUSE: &str = "
         UPDATE affiliate.binding b
@@ -37,13 +37,13 @@ fn affiliate_pause(
     let caller = unsafe { pg_sys::GetOuterUserId() };
     let paused_at = as_owner(|| {
         spi::connect(|connection| {
-            let args = [binding.id.into(), reason.into(), caller.into()];
+            let args = [binding.into(), reason.into(), caller.into()];
             let rows = connection.run(PAUSE, Sees::Now, &args);
             rows.first().map(|row| row.required("paused_at"))
         })
     });
     if paused_at.is_none() {
-        let table = table_name(binding.table);
+        let table = table_name(table);
         Problem::AlreadyPaused { table }.raise();
     }
     paused_at

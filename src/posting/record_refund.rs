@@ -1,6 +1,7 @@
 //! Recording a refund or a dispute by a call, and the refunds whose payment is not there yet.
 
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
@@ -19,6 +20,7 @@ use crate::rules::words::Word;
 use crate::server::args::{moment, timestamptz};
 use crate::server::calls::{required, word};
 use crate::server::error::Problem;
+use crate::server::locks;
 use crate::server::names::table_name;
 use crate::server::numeric;
 use crate::server::rights::{as_owner, unless_host_fails};
@@ -159,7 +161,12 @@ fn wait_for_payment(args: &[DatumWithOid]) {
     });
 }
 
-/// Settles the payments that refunds waited for and that are there now.
+/// How long refunds that wait hold up a maintenance or a reconciliation where others have locked
+/// a table or a payment: all of them together, or a little longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Settles the payments that refunds waited for and that are there now. What others have locked
+/// for long is left for the next time.
 pub fn settle_waiting() {
     const WAITING: &str = "
         SELECT array_agg(r.id) AS ids, r.payment_key, b.payments::oid AS \"table\"
@@ -169,31 +176,49 @@ pub fn settle_waiting() {
         GROUP BY r.binding_id, r.payment_key, b.payments ORDER BY r.binding_id, r.payment_key";
     // another one may have been committed meanwhile, and goes on waiting
     const FOUND: &str = "UPDATE affiliate.refund SET waits = false WHERE id = ANY ($1)";
+    let deadline = Instant::now() + PATIENCE;
+    let (mut told, mut skipped): (Option<pg_sys::Oid>, Option<pg_sys::Oid>) = (None, None);
     as_owner(|| {
         spi::connect(|connection| {
             let waiting = connection.run(WAITING, Sees::Now, &[]);
             for row in waiting.iter() {
                 let (key, table): (String, _) =
                     (row.required("payment_key"), row.required("table"));
-                let Some(binding) = Binding::of(table) else {
+                if skipped == Some(table) {
                     continue;
-                };
-                let Some(key_columns) = binding.key_columns(&key) else {
-                    continue;
-                };
-                let settled = unless_host_fails(|| {
-                    let mut settler = Settler::new(Rc::clone(&binding));
-                    settler.settle(&key_columns, locked()).has_row
-                });
-                match settled {
-                    Ok(true) => {
+                }
+                let patience = deadline.saturating_duration_since(Instant::now());
+                let settle = || unless_host_fails(|| is_settled(table, &key));
+                match locks::within(patience, settle) {
+                    Some(Ok(true)) => {
                         let ids: Vec<i64> = row.array("ids");
                         connection.run(FOUND, Sees::Now, &[ids.into()]);
                     }
-                    Ok(false) => {}
-                    Err(why) => pgrx::warning!("{} can't be read: {why}", table_name(table)),
+                    Some(Ok(false)) => {}
+                    Some(Err(why)) => pgrx::warning!("{} can't be read: {why}", table_name(table)),
+                    None => {
+                        if told.replace(table) != Some(table) {
+                            let name = table_name(table);
+                            notice!("{name} or a row of it is locked: refunds go on waiting");
+                        }
+                        if !locks::may_read(table) {
+                            skipped = Some(table);
+                        }
+                    }
                 }
             }
         });
     });
+}
+
+/// Settles a payment; false if it is not there.
+fn is_settled(table: pg_sys::Oid, key: &str) -> bool {
+    let Some(binding) = Binding::of(table) else {
+        return false;
+    };
+    let Some(key_columns) = binding.key_columns(key) else {
+        return false;
+    };
+    let mut settler = Settler::new(Rc::clone(&binding));
+    settler.settle(&key_columns, locked()).has_row
 }

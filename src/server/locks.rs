@@ -1,10 +1,16 @@
 //! The locks of the extension, and the isolation that waiting for them needs.
 
+use std::ffi::CString;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
 use pgrx::pg_sys;
 
 use crate::server::error::Problem;
 use crate::server::relations::Relations;
+use crate::server::rights;
 use crate::server::spi::{self, Sees};
+use crate::server::subtransaction::{Failure, catch};
 
 /// Key of the advisory lock that keeps folds apart, with the OID of the ledger.
 pub const FOLD_LOCK: i32 = 1;
@@ -65,4 +71,21 @@ fn tag(second: u32, third: u32, kind: u8) -> pg_sys::LOCKTAG {
         locktag_type: kind,
         locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
     }
+}
+
+/// Runs `body`, in a subtransaction, and lets it wait so long for any one lock. If that is not
+/// enough, what it did is undone.
+pub fn within<T>(patience: Duration, body: impl FnOnce() -> T) -> Option<T> {
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    // 0 would be without limit
+    let timeout = CString::new(patience.as_millis().max(1).to_string()).unwrap_or_default();
+    let limited = || rights::with_setting(c"lock_timeout", &timeout, body);
+    let is_locked = |failure: &Failure| failure.sqlstate() == LOCK_NOT_AVAILABLE;
+    catch(is_locked, AssertUnwindSafe(limited)).ok()
+}
+
+/// Locks a table as reading it does, until the transaction ends; false if that would take waiting.
+pub fn may_read(table: pg_sys::Oid) -> bool {
+    // SAFETY: any number may be locked, whether or not it is a table's
+    unsafe { pg_sys::ConditionalLockRelationOid(table, pg_sys::AccessShareLock as _) }
 }

@@ -107,6 +107,18 @@ pub fn with_same_settings<T>(body: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Runs `body` with one setting of another value.
+pub fn with_setting<T>(name: &CStr, value: &CStr, body: impl FnOnce() -> T) -> T {
+    // SAFETY: the level ends below, or with the abort of the (sub)transaction if `body` unwinds
+    unsafe {
+        let nest_level = pg_sys::NewGUCNestLevel();
+        pin(name, value);
+        let result = body();
+        pg_sys::AtEOXact_GUC(false, nest_level);
+        result
+    }
+}
+
 fn as_role<T>(
     role: pg_sys::Oid,
     flags: u32,

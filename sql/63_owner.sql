@@ -13,7 +13,7 @@ CREATE FUNCTION @extschema@.affiliate_set_owner(role regrole) RETURNS bigint
 LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_set_owner_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_set_owner(regrole)
-    IS 'Hands tables, views, sequences and the functions that run with their owner''s rights over to a role that can do nothing else; returns how many changed hands';
+    IS 'Hands tables, views, sequences and the functions that run with their owner''s rights over to a role that can do nothing else; returns how many changed hands or have a right of their owner''s again';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_set_owner(regrole) FROM PUBLIC;
 
 -- Payments are posted with the rights of the owner of the ledger. A superuser has every right.
@@ -29,6 +29,10 @@ AS $$
     lacks (privilege, object) AS (
         SELECT 'USAGE', 'schema affiliate' FROM owner o
         WHERE NOT has_schema_privilege(o.oid, 'affiliate'::regnamespace, 'USAGE')
+        UNION ALL
+        SELECT 'USAGE', format('schema %I', n.nspname)
+        FROM owner o, pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+        WHERE e.extname = 'affiliate' AND NOT has_schema_privilege(o.oid, n.oid, 'USAGE')
         UNION ALL
         SELECT string_agg(k.privilege, ', ' ORDER BY k.n), c.oid::regclass::text
         FROM owner o, member m JOIN pg_class c ON c.oid = m.objid, LATERAL unnest(CASE c.relkind

@@ -4,7 +4,7 @@
 
 use pgrx::prelude::*;
 
-use crate::bindings::ownership::let_owners_add_partitions;
+use crate::bindings::ownership::{let_owners_add_partitions, role_name};
 use crate::server::calls::required;
 use crate::server::error::Problem;
 use crate::server::names::quote_ident;
@@ -40,7 +40,28 @@ const TO_GRANT: &str = "
         AND e.extname = 'affiliate' AND p.pronamespace = 'affiliate'::regnamespace AND NOT p.prosecdef
         AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
     UNION ALL
-    SELECT 'USAGE ON SCHEMA affiliate'";
+    SELECT 'USAGE ON SCHEMA affiliate'
+    UNION ALL
+    SELECT format('USAGE ON SCHEMA %I', n.nspname)
+    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'affiliate'";
+
+/// What an owner has by itself, where it has been taken from it.
+const TO_GIVE_BACK: &str = "
+    SELECT format('ALL ON %s %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass)
+    FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_class c ON c.oid = d.objid
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+        AND e.extname = 'affiliate' AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relowner = $1
+        AND NOT CASE c.relkind
+            WHEN 'S' THEN has_sequence_privilege($1, c.oid, 'SELECT') AND has_sequence_privilege($1, c.oid, 'UPDATE')
+            WHEN 'v' THEN has_table_privilege($1, c.oid, 'SELECT')
+            ELSE has_table_privilege($1, c.oid, 'SELECT') AND has_table_privilege($1, c.oid, 'INSERT')
+                AND has_table_privilege($1, c.oid, 'UPDATE') AND has_table_privilege($1, c.oid, 'DELETE') END
+    UNION ALL
+    SELECT format('EXECUTE ON ROUTINE %s', p.oid::regprocedure)
+    FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid
+    WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+        AND e.extname = 'affiliate' AND p.proowner = $1 AND NOT has_function_privilege($1, p.oid, 'EXECUTE')
+    ORDER BY 1";
 
 /// What it passes on to whoever attaches tables.
 const TO_PASS_ON: &str = "
@@ -51,7 +72,8 @@ const TO_PASS_ON: &str = "
 fn affiliate_set_owner(role: Option<pg_sys::Oid>) -> i64 {
     let role = required("role", role);
     if !unsafe { pg_sys::superuser() } {
-        Problem::NotSuperuser.raise();
+        let role = role_name(unsafe { pg_sys::GetUserId() });
+        Problem::NotSuperuser { role }.raise();
     }
     spi::connect(|connection| hand_over(connection, role))
 }
@@ -83,6 +105,10 @@ fn hand_over(connection: &Connection, role: pg_sys::Oid) -> i64 {
     for object in &objects {
         run(format!("ALTER {object} OWNER TO {}", quote_ident(&name)));
     }
+    let given_back = rights(TO_GIVE_BACK);
+    for right in &given_back {
+        run(format!("GRANT {right} TO {}", quote_ident(&name)));
+    }
     if let Some(former) = former.filter(|former| *former != name) {
         for right in rights(TO_GRANT).into_iter().chain(rights(TO_PASS_ON)) {
             // what it has passed on goes along, and is given anew
@@ -103,7 +129,7 @@ fn hand_over(connection: &Connection, role: pg_sys::Oid) -> i64 {
             WHERE o.role <> excluded.role";
         connection.run(KEEP, Sees::Now, &[name.into()]);
     }
-    objects.len() as i64
+    (objects.len() + given_back.len()) as i64
 }
 
 struct Role {

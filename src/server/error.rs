@@ -204,7 +204,9 @@ pub enum Problem {
     LedgerWouldBeLost {
         entries: i64,
     },
-    NotSuperuser,
+    NotSuperuser {
+        role: String,
+    },
     UnusableOwner {
         role: String,
         why: String,
@@ -630,10 +632,10 @@ impl Problem {
                 format!("It has {entries} entries, which would be lost."),
                 "Dump it, then SET affiliate.allow_drop = on and drop the extension again.",
             ),
-            Self::NotSuperuser => report(
+            Self::NotSuperuser { role } => report(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 "only a superuser can hand the ledger over".to_owned(),
-                "The current role is none.".to_owned(),
+                format!("The current role {role} is no superuser."),
                 "Call it as a superuser.",
             ),
             Self::UnusableOwner { role, why } => report(

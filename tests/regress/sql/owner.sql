@@ -182,12 +182,20 @@ ALTER TABLE of_others ALTER id TYPE bigint;
 \set VERBOSITY terse
 DROP TABLE of_others;
 \set VERBOSITY verbose
--- handing over once more gives what goes with ownership; what was taken from the owner stays taken
+-- handing over once more gives back whatever was taken from the owner
+REVOKE EXECUTE ON FUNCTION affiliate.not_folded FROM regress_ledger;
 SELECT affiliate_set_owner('regress_ledger') AS handed_over;
 SELECT problem FROM affiliate.binding_health WHERE problem IS NOT NULL ORDER BY problem COLLATE "C";
-GRANT INSERT, UPDATE ON affiliate.quarantine TO regress_ledger;
-GRANT UPDATE ON SEQUENCE affiliate.epoch TO regress_ledger;
+SELECT affiliate_set_owner('regress_ledger') AS handed_over;
+-- the owner may use the schema of the functions, whether everybody may or not
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 SELECT problem FROM affiliate.binding_health WHERE problem IS NOT NULL;
+SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
+REVOKE USAGE ON SCHEMA public FROM regress_ledger;
+SELECT problem FROM affiliate.binding_health WHERE problem IS NOT NULL;
+SELECT affiliate_set_owner('regress_ledger') AS handed_over;
+SELECT problem FROM affiliate.binding_health WHERE problem IS NOT NULL;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
 
 -- The ledger is protected as before, and the role can't be dropped from under it.
 \set VERBOSITY terse

@@ -36,15 +36,84 @@ COMMENT ON TRIGGER affiliate_update ON affiliate.payment IS 'Posts the differenc
 COMMENT ON TRIGGER affiliate_delete ON affiliate.payment IS 'Reverses commissions';
 COMMENT ON TRIGGER affiliate_truncate ON affiliate.payment IS 'Refuses TRUNCATE, which tells no trigger which rows are gone';
 
+-- What attaching asks of columns, asked of them as they are now, without a lock on their table.
+CREATE FUNCTION affiliate.mapping_problem(relation regclass, numbered oid, names text[], numbers smallint[], holds text[])
+RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+    WITH RECURSIVE mapped AS (
+        SELECT m.n, m.holds, a.attname, a.attnum, a.attnotnull, a.attgenerated, a.atttypid, a.atttypmod
+        FROM unnest(names, numbers, holds) WITH ORDINALITY AS m (name, number, holds, n)
+            LEFT JOIN LATERAL (SELECT a.* FROM pg_attribute a
+                WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+                    AND (a.attname = m.name OR relation = numbered AND a.attnum = m.number)
+                ORDER BY relation = numbered AND a.attnum = m.number DESC LIMIT 1) a ON true
+        WHERE m.name IS NOT NULL),
+    below AS (
+        SELECT m.n, t.oid, t.typtype, t.typbasetype, t.typelem, t.typsubscript FROM mapped m JOIN pg_type t ON t.oid = m.atttypid
+        UNION ALL
+        SELECT b.n, t.oid, t.typtype, t.typbasetype, t.typelem, t.typsubscript FROM below b JOIN pg_type t ON t.oid = b.typbasetype
+        WHERE b.typtype = 'd'),
+    typed AS (
+        SELECT m.*, b.oid AS base, CASE m.holds
+            WHEN 'minor units' THEN b.oid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+            WHEN 'amount' THEN b.oid IN ('numeric'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+            WHEN 'time' THEN b.oid IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype, 'integer'::regtype,
+                'bigint'::regtype)
+            WHEN 'condition' THEN b.oid < 16384 OR b.typtype = 'e'
+                OR b.typsubscript = 'array_subscript_handler'::regproc AND (b.typelem < 16384
+                    OR EXISTS (SELECT FROM pg_type e WHERE e.oid = b.typelem AND e.typtype = 'e'))
+            ELSE b.oid NOT IN ('real'::regtype, 'double precision'::regtype, 'json'::regtype, 'jsonb'::regtype,
+                    'xml'::regtype, 'boolean'::regtype, 'record'::regtype)
+                AND b.typtype <> 'c' AND b.typsubscript <> 'array_subscript_handler'::regproc
+            END AND (m.attgenerated <> 'v' OR m.holds = 'condition') AS is_usable
+        FROM mapped m JOIN below b ON b.n = m.n AND b.typtype <> 'd'),
+    key AS (SELECT array_agg(m.attnum ORDER BY m.attnum) AS columns FROM mapped m WHERE m.holds = 'key')
+    SELECT p.problem
+    FROM (
+        SELECT 1, m.n, 'a mapped column is gone' FROM mapped m WHERE m.attnum IS NULL
+        UNION ALL
+        SELECT 2, t.n, format('column %I has the type %s, which can''t be used', t.attname, format_type(t.atttypid, t.atttypmod))
+        FROM typed t WHERE NOT t.is_usable
+        UNION ALL
+        SELECT 3, m.n, format('column %I of the payment key may be NULL', m.attname)
+        FROM mapped m WHERE m.holds = 'key' AND NOT m.attnotnull
+        UNION ALL
+        SELECT 4, 0, 'the payment key has no unique index'
+        FROM key k WHERE k.columns IS NOT NULL AND NOT EXISTS (SELECT FROM pg_index i
+            WHERE i.indrelid = relation AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+                AND k.columns
+                    = (SELECT array_agg(c ORDER BY c) FROM unnest((i.indkey::smallint[])[0:i.indnkeyatts - 1]) c))
+    ) AS p (place, n, problem)
+    ORDER BY p.place, p.n LIMIT 1
+$$;
+COMMENT ON FUNCTION affiliate.mapping_problem(regclass, oid, text[], smallint[], text[])
+    IS 'What is wrong with the columns of a bound table: each is found by its number in the table that these were written for, else by name, and holds an amount, minor units, a time, a key, what a condition reads, or a text';
+
+CREATE FUNCTION affiliate.with_partitions(relation regclass) RETURNS SETOF regclass
+LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, pg_temp
+AS 'SELECT relation UNION SELECT p.relid FROM pg_partition_tree(relation) p';
+COMMENT ON FUNCTION affiliate.with_partitions(regclass) IS 'A table and its partitions';
+
+-- The planner takes it for small, as it is: compiling it would take far longer than running it.
 CREATE VIEW affiliate.binding_health AS
-WITH bound AS (
-    SELECT b.id, b.payments AS bound, b.table_oid, b.table_name, b.detached_at, b.replica, b.attnums,
-        ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key AS columns,
-        NOT EXISTS (SELECT FROM affiliate.program p WHERE p.name = b.program) AS has_no_program
-    FROM affiliate.binding b
+WITH bound AS MATERIALIZED (
+    SELECT b.id, b.payments AS bound, b.table_name, b.detached_at, b.replica,
+        CASE WHEN b.detached_at IS NULL THEN coalesce(
+            affiliate.mapping_problem(b.payments, b.table_oid,
+                ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key || b.paid_when_mapped,
+                b.attnums || b.paid_when_attnums,
+                ARRAY['text', u.unit, 'text', 'time', u.unit, 'text'] || array_fill('key'::text, ARRAY[cardinality(b.payment_key)])
+                    || array_fill('condition'::text, ARRAY[cardinality(b.paid_when_mapped)])),
+            CASE WHEN NOT EXISTS (SELECT FROM affiliate.program p WHERE p.name = b.program) THEN 'the program is gone' END)
+            END AS problem
+    FROM affiliate.binding b, LATERAL (SELECT CASE WHEN b.minor_units THEN 'minor units' ELSE 'amount' END) u (unit)
     UNION ALL
-    SELECT f.binding_id, f.refunds, f.table_oid, f.table_name, f.detached_at, false, f.attnums,
-        ARRAY[f.refund_key, f.amount, f.currency] || f.payment_key, false
+    SELECT f.binding_id, f.refunds, f.table_name, f.detached_at, false,
+        CASE WHEN f.detached_at IS NULL THEN affiliate.mapping_problem(f.refunds, f.table_oid,
+            ARRAY[f.refund_key, f.amount, f.currency] || f.payment_key, f.attnums,
+            ARRAY['text', CASE WHEN f.minor_units THEN 'minor units' ELSE 'amount' END, 'text']
+                || array_fill('text'::text, ARRAY[cardinality(f.payment_key)])) END
     FROM affiliate.refunds_binding f),
 functions (oid) AS (
     VALUES ('affiliate.post_payments()'::regprocedure), ('affiliate.post_refunds()'), ('affiliate.refuse_truncate()'))
@@ -59,22 +128,16 @@ SELECT b.id AS binding_id, b.bound AS payments, b.table_name, b.detached_at, r.r
         WHEN t.tgenabled = 'D' THEN 'trigger ' || w.name || ' is disabled on ' || r.relid::regclass
         WHEN b.replica AND t.tgenabled <> 'A' OR t.tgenabled = 'R'
             THEN 'trigger ' || w.name || ' does not fire for every session on ' || r.relid::regclass
-        WHEN EXISTS (SELECT FROM unnest(b.columns) WITH ORDINALITY AS m (name, n)
-            WHERE m.name IS NOT NULL
-                AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
-                    AND (a.attname = m.name OR b.table_oid = c.oid AND a.attnum = b.attnums[m.n])))
-            THEN 'a mapped column is gone'
-        WHEN b.has_no_program THEN 'the program is gone'
+        ELSE b.problem
     END AS problem
 FROM bound b
     LEFT JOIN pg_class c ON c.oid = b.bound
-    LEFT JOIN LATERAL (SELECT p.relid, p.isleaf FROM pg_partition_tree(c.oid) p
-        UNION SELECT c.oid, true WHERE c.relkind <> 'p') r ON true
-    LEFT JOIN LATERAL unnest(CASE
-        WHEN c.relkind = 'p' AND r.relid = c.oid THEN '{affiliate_row,affiliate_truncate}'::text[]
-        WHEN c.relkind = 'p' THEN '{affiliate_row}'
-        WHEN b.replica THEN '{affiliate_row,affiliate_truncate}'
-        ELSE '{affiliate_insert,affiliate_update,affiliate_delete,affiliate_truncate}' END) AS w (name) ON c.oid IS NOT NULL
+    LEFT JOIN LATERAL affiliate.with_partitions(c.oid) AS r (relid) ON true
+    LEFT JOIN (VALUES ('affiliate_row'), ('affiliate_insert'), ('affiliate_update'), ('affiliate_delete'),
+        ('affiliate_truncate')) AS w (name) ON CASE w.name
+            WHEN 'affiliate_row' THEN c.relkind = 'p' OR b.replica
+            WHEN 'affiliate_truncate' THEN r.relid = c.oid
+            ELSE c.relkind <> 'p' AND NOT b.replica END
     LEFT JOIN pg_trigger t ON t.tgrelid = r.relid AND t.tgname = w.name AND t.tgfoid IN (SELECT f.oid FROM functions f)
 UNION ALL
 SELECT b.id, b.payments, b.table_name, NULL, b.payments, NULL, NULL,

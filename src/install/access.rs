@@ -108,8 +108,10 @@ const ADMIN: &[&str] = &[
 const READER_INTERNAL: &[&str] = &[
     "compare_payments",
     "library_version",
+    "mapping_problem",
     "not_folded",
     "owner_problems",
+    "with_partitions",
 ];
 /// What the procedure calls with the rights of whoever runs payouts.
 const PAYOUT_INTERNAL: &[&str] = &["payout_programs", "payout_batch"];

@@ -70,7 +70,7 @@ BEGIN;
 UPDATE affiliate.binding SET program = 'gone' WHERE id = 2;
 INSERT INTO payments VALUES (6, 'bob', 100);
 SELECT count(*) FROM affiliate.commission WHERE payment_key = '6';
-SELECT DISTINCT table_name, problem FROM affiliate.binding_health WHERE problem IS NOT NULL;
+SELECT table_name, problem FROM affiliate.binding_health WHERE problem IS NOT NULL GROUP BY table_name, problem ORDER BY problem COLLATE "C";
 ROLLBACK;
 
 -- A table of refunds is no payments table besides; nor is a partition attached as a part of its table.

@@ -67,6 +67,6 @@ fn detach_dropped(connection: &Connection, name: String) {
         is_known |= !detached.is_empty();
     }
     if !is_known {
-        Problem::NotAttached { table: name }.raise();
+        Problem::UnknownDropped { name }.raise();
     }
 }

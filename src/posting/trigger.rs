@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 
-use crate::bindings::binding::Binding;
+use crate::bindings::binding::{Binding, OWN_PAYMENTS};
 use crate::bindings::host_table::ROWS_PER_BATCH;
 use crate::bindings::pause;
 use crate::bindings::refunds_table::RefundsTable;
@@ -225,9 +225,16 @@ pub fn refuse_truncate(fcinfo: pg_sys::FunctionCallInfo) {
     let table = unsafe { (*trigger_data(fcinfo).tg_relation).rd_id };
     let payments =
         as_owner(|| RefundsTable::attached(table)).map_or(table, |(_, payments)| payments);
-    if Binding::of(payments).is_some_and(|binding| !binding.keeps_deleted || payments != table) {
-        let table = crate::server::names::table_name(table);
-        Problem::TruncateRefused { table }.raise();
+    let is_refunds = payments != table;
+    if let Some(binding) = Binding::of(payments)
+        && (is_refunds || !binding.keeps_deleted)
+    {
+        Problem::TruncateRefused {
+            table: crate::server::names::table_name(table),
+            is_refunds,
+            can_be_detached: is_refunds || binding.id != OWN_PAYMENTS,
+        }
+        .raise();
     }
 }
 

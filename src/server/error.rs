@@ -100,6 +100,9 @@ pub enum Problem {
     NotAttached {
         table: String,
     },
+    UnknownDropped {
+        name: String,
+    },
     TableChanged {
         table: String,
     },
@@ -150,6 +153,9 @@ pub enum Problem {
     },
     TruncateRefused {
         table: String,
+        /// It is a table of refunds.
+        is_refunds: bool,
+        can_be_detached: bool,
     },
     ThroughFuture {
         through: String,
@@ -419,6 +425,12 @@ impl Problem {
                 format!("{table} is not bound."),
                 "Attach it with affiliate_attach_payments().",
             ),
+            Self::UnknownDropped { name } => report(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                "no dropped table of this name is attached".to_owned(),
+                format!("The name is \"{name}\"."),
+                "affiliate.binding_health lists dropped tables; pass what table_name says, such as public.payments.",
+            ),
             Self::TableChanged { table } => report(
                 Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
                 "table was altered while it was about to be read".to_owned(),
@@ -493,7 +505,7 @@ impl Problem {
             Self::NotATrigger => report(
                 Code::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
                 "function was not called by a trigger".to_owned(),
-                String::new(),
+                "A statement called it by its name.".to_owned(),
                 "affiliate_attach_payments() makes the triggers that call it.",
             ),
             Self::UnusableTrigger { trigger, table } => report(
@@ -504,11 +516,25 @@ impl Problem {
                 ),
                 "Drop it: attaching a table makes all the triggers it needs.",
             ),
-            Self::TruncateRefused { table } => report(
+            Self::TruncateRefused {
+                table,
+                is_refunds,
+                can_be_detached,
+            } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "a bound table can't be truncated".to_owned(),
-                format!("Commissions of the payments in {table} would have to be reversed."),
-                "Use DELETE, or call affiliate_detach() first.",
+                if is_refunds {
+                    format!(
+                        "What the refunds in {table} took from commissions would have to be given back."
+                    )
+                } else {
+                    format!("Commissions of the payments in {table} would have to be reversed.")
+                },
+                if can_be_detached {
+                    "Use DELETE, or call affiliate_detach() first."
+                } else {
+                    "Use DELETE."
+                },
             ),
             Self::ThroughFuture { through, today } => report(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,

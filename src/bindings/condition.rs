@@ -11,6 +11,7 @@ use std::ffi::{CStr, CString};
 
 use pgrx::{PgTupleDesc, pg_sys};
 
+use crate::bindings::moments;
 use crate::server::error::Problem;
 use crate::server::memory::Context;
 use crate::server::names::type_name;
@@ -317,6 +318,7 @@ unsafe fn parse(
             return not_one();
         }
         let target = first((*select).targetList).cast::<pg_sys::ResTarget>();
+        let moving = moments::word((*target).val);
 
         let relation = pg_sys::relation_open(table, pg_sys::AccessShareLock as _);
         let state = pg_sys::make_parsestate(std::ptr::null_mut());
@@ -340,6 +342,11 @@ unsafe fn parse(
         let expression = pg_sys::coerce_to_boolean(state, expression, c"paid_when".as_ptr());
         pg_sys::assign_expr_collations(state, expression);
         pg_sys::relation_close(relation, pg_sys::AccessShareLock as _);
+        if let Some(word) = moving.filter(|_| moments::has_times(expression)) {
+            return Err(format!(
+                "it has '{word}', which is the moment at which it is read"
+            ));
+        }
         Ok(expression)
     }
 }

@@ -15,6 +15,7 @@ pub mod dropped;
 pub mod earlier;
 pub mod host_table;
 pub mod mapping;
+pub mod moments;
 pub mod own_triggers;
 pub mod ownership;
 pub mod pause;

@@ -65,7 +65,7 @@ SELECT condition, counted(condition) FROM unnest(ARRAY[
     $$st = 'paid'::public.state$$, $$f = 'y'$$, 'n = 1', 'n BETWEEN 1 AND 1', 'n = ANY (ARRAY[1, 5])', 'n = ANY (''{1,5}'')', 'n NOT IN (2, 3)', 'n % 2 = 1', 'coalesce(n, 7) > 5',
     'nullif(n, 1) IS NULL', 'greatest(n, 5) = 5', 'CASE WHEN n = 1 THEN ok ELSE NULL END', 'CASE n WHEN 1 THEN true END', 'n IS DISTINCT FROM 1', '(n, amount) < (2, 0)', 'ROW(n, amount) = ROW(1, 10)',
     $$doc ->> 'paid' = 'true'$$, $$(doc -> 'paid')::boolean$$, $$doc @> '{"paid": true}'$$, $$doc ? 'paid'$$, $$doc @? '$.paid ? (@ == true)'$$, $$'a' = ANY (tags)$$, $$tags && '{a}'$$, $$tags[1] = 'a'$$, 'cardinality(tags) = 2',
-    $$day >= '2024-01-01'$$, $$day + 1 > date '2024-01-01'$$, $$"At" < '2024-01-01'$$, $$extract(year FROM "At") = 2024$$, $$"weird "" name" = 'x'$$, $$"weird "" name" ~ '^x'$$, $$"weird "" name" LIKE 'x%'$$, $$"weird "" name" COLLATE "C" < 'y'$$,
+    $$day > '2023-12-31' AND "weird "" name" <> 'known'$$, $$f = 'today' OR ok$$, $$f <> 'now'$$, $$day = ANY ('{2024-02-01,infinity}')$$, $$day >= '2024-01-01'$$, $$day + 1 > date '2024-01-01'$$, $$"At" < '2024-01-01'$$, $$extract(year FROM "At") = 2024$$, $$"weird "" name" = 'x'$$, $$"weird "" name" ~ '^x'$$, $$"weird "" name" LIKE 'x%'$$, $$"weird "" name" COLLATE "C" < 'y'$$,
     $$lower("weird "" name") || 'z' = 'xz'$$, $$c = 'ab'$$, $$u = '00000000-0000-0000-0000-000000000001'$$, $$i = '24 hours'$$, 'amount > 5 AND ok OR n = 2', 'rich.n = 1',
     'n = 1 -- a comment', 'n = /* another */ 1', ' (n) = (1) ', 'n = 1) AND (ok', $$'2024-02-01' = day$$, 'amount::int = 10 AND n::text = ''1'''
 ]) WITH ORDINALITY AS u (condition, position) ORDER BY position;
@@ -94,6 +94,8 @@ SELECT condition, r.* FROM unnest(ARRAY[
     'now() > at', 'at < current_date', 'at::date = ''2024-01-01''', 'current_user = ''x''', 'random() > 0.5', 'pg_sleep(10) IS NULL', 'current_setting(''x'') = ''y''', 'nextval(''s'') > 0',
     'pg_read_file(''/etc/passwd'') IS NULL', 'mine(n)', 'public.mine(n)', 'n OPERATOR(public.===) 1', 'n::public.state = ''paid''', 'to_flag(n) = ''y''', '''y''::public.flag = f', 'n::public.flag = ''y''',
     'EXISTS (SELECT 1)', '(SELECT true)', 'n IN (SELECT 1)', 'ARRAY(SELECT 1) IS NULL', 'count(*) > 0', 'public.first(n) = 1', 'row_number() OVER () = 1', 'generate_series(1, 2) = 1', 'unnest(ARRAY[true])',
+    $$at < 'now'$$, $$at > timestamptz 'Today 10:00'$$, $$at::date IS NULL OR at > 'yesterday'::timestamptz$$, $$date('tomorrow') IS NULL$$, $$at <@ '[today,tomorrow)'::tstzrange$$,
+    $$'{2024-01-01,now}'::date[] IS NULL$$, $$at < E't\x6fday'$$, $$at < U&'\006eow'$$, $$at BETWEEN $a$NOW$a$ AND 'infinity'$$,
     'n', 'amount', '''maybe''', 'customer', 'nothing = 1', 'NEW.ok', 'other.ok', 'rich IS NOT NULL', 'rich.* IS NOT NULL', 'ctid IS NULL', 'tableoid = 0', 'xmin IS NULL', '$1', '$1 = n',
     'true) FROM pg_class WHERE (true', 'true); DROP TABLE payments; --', 'true; SELECT true', 'true) AS a, (false', 'true) AS a --', 'true) UNION SELECT (false', 'true) INTO x FROM (SELECT 1', 'true) LIMIT (1',
     'true) FOR UPDATE --', 'DISTINCT true', '*', '', ' ', '(', ')', 'VALUES (true)', 'DELETE FROM payments', 'ok = ', 'ok ok ok'

@@ -203,10 +203,10 @@ COMMENT ON FUNCTION @extschema@.affiliate_pause(regclass, text)
     IS 'Takes a bound table, and its attached table of refunds, out of the way of its payments without a lock on it: the triggers do nothing until affiliate_resume(); returns since when';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_pause(regclass, text) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.affiliate_resume(payments regclass)
+CREATE FUNCTION @extschema@.affiliate_resume(payments regclass, force boolean DEFAULT false)
 RETURNS TABLE (posted bigint, reversed bigint, quarantined bigint)
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 1
 AS 'MODULE_PATHNAME', 'affiliate_resume_wrapper';
-COMMENT ON FUNCTION @extschema@.affiliate_resume(regclass)
+COMMENT ON FUNCTION @extschema@.affiliate_resume(regclass, boolean)
     IS 'Has the triggers of a paused table post again, and settles every payment whose ledger is not what its row says; counts payments';
-REVOKE ALL ON FUNCTION @extschema@.affiliate_resume(regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.affiliate_resume(regclass, boolean) FROM PUBLIC;

@@ -119,7 +119,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.affiliate_run_payouts(date, text)
-    IS 'Makes payouts from the open entries matured on or before a day, for active affiliates whose open sum reaches the minimum; commits in batches';
+    IS 'Makes payouts from the open entries matured on or before a day, for active affiliates whose open sum reaches the minimum, and closed ones whatever it is; commits in batches';
 REVOKE ALL ON PROCEDURE @extschema@.affiliate_run_payouts(date, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_payouts(code text) RETURNS TABLE (

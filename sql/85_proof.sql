@@ -9,13 +9,13 @@ COMMENT ON FUNCTION @extschema@.affiliate_backfill(regclass, timestamptz, timest
     IS 'Posts eligible payments that have no entries, paid at or after since and before until; counts payments';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_backfill(regclass, timestamptz, timestamptz) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.affiliate_reconcile(max_payments bigint DEFAULT NULL)
+CREATE FUNCTION @extschema@.affiliate_reconcile(max_payments bigint DEFAULT NULL, force boolean DEFAULT false)
 RETURNS TABLE (posted bigint, reversed bigint, quarantined bigint)
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 1
 AS 'MODULE_PATHNAME', 'affiliate_reconcile_wrapper';
-COMMENT ON FUNCTION @extschema@.affiliate_reconcile(bigint)
+COMMENT ON FUNCTION @extschema@.affiliate_reconcile(bigint, boolean)
     IS 'Settles every payment whose ledger is not what its row says, at most max_payments of them, and retries the quarantine; counts payments';
-REVOKE ALL ON FUNCTION @extschema@.affiliate_reconcile(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.affiliate_reconcile(bigint, boolean) FROM PUBLIC;
 
 -- Why a payment earned what it earned.
 

@@ -96,7 +96,8 @@ fn payout_batch(
             after.into(),
             last.into(),
             date(through),
-            affiliate::Status::Active.as_str().into(),
+            affiliate::Status::Suspended.as_str().into(),
+            affiliate::Status::Closed.as_str().into(),
         ];
         // planned for each batch: the links grow from one to the next
         connection.run_once(PAY, Sees::Now, &args);
@@ -112,9 +113,9 @@ fn payout_batch(
 /// marks, entries and links; whoever opens entries again takes turns with the batches.
 const PAY: &str = "
     WITH payee AS MATERIALIZED (
-        SELECT a.id AS affiliate_id, coalesce(k.epoch, 0) AS mark
+        SELECT a.id AS affiliate_id, coalesce(k.epoch, 0) AS mark, a.status = $6 AS is_closed
         FROM affiliate.affiliate a LEFT JOIN affiliate.payout_mark k ON k.affiliate_id = a.id
-        WHERE a.program = $1 AND a.id > $2 AND a.id <= $3 AND a.status = $5),
+        WHERE a.program = $1 AND a.id > $2 AND a.id <= $3 AND a.status <> $5),
     open AS MATERIALIZED (
         SELECT y.affiliate_id, c.epoch, c.matured, c.currency, c.binding_id, c.payment_key, c.seq, c.amount
         FROM payee y, LATERAL (
@@ -128,12 +129,14 @@ const PAY: &str = "
             OFFSET 0) c),
     due AS (
         SELECT o.affiliate_id, o.currency, sum(o.amount) AS amount, count(*) AS entries,
-            coalesce(t.minimum, p.payout_threshold) AS threshold
-        FROM open o JOIN affiliate.program p ON p.name = $1
-            LEFT JOIN affiliate.payout_threshold t ON t.program = p.name AND t.currency = o.currency
+            m.threshold
+        FROM open o JOIN payee y ON y.affiliate_id = o.affiliate_id JOIN affiliate.program p ON p.name = $1
+            LEFT JOIN affiliate.payout_threshold t ON t.program = p.name AND t.currency = o.currency,
+            -- who earns nothing new will never reach it
+            LATERAL (SELECT CASE WHEN y.is_closed THEN 0 ELSE coalesce(t.minimum, p.payout_threshold) END AS threshold) m
         WHERE o.matured
-        GROUP BY o.affiliate_id, o.currency, coalesce(t.minimum, p.payout_threshold)
-        HAVING sum(o.amount) > 0 AND sum(o.amount) >= coalesce(t.minimum, p.payout_threshold)),
+        GROUP BY o.affiliate_id, o.currency, m.threshold
+        HAVING sum(o.amount) > 0 AND sum(o.amount) >= m.threshold),
     made AS (
         INSERT INTO affiliate.payout (affiliate_id, currency, amount, entries, through, threshold)
         SELECT d.affiliate_id, d.currency, d.amount, d.entries, $4, d.threshold FROM due d

@@ -1,5 +1,6 @@
 //! Back-fill and reconciliation: the trigger's own rules, over rows that no trigger saw.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -17,12 +18,13 @@ use crate::posting::respell;
 use crate::posting::row::Window;
 use crate::posting::settle::{Counts, Effect, Options, Settler};
 use crate::proof::comparison;
-use crate::server::calls::{argument, raw_function, return_rows};
+use crate::server::calls::{argument, raw_function, required, return_rows};
 use crate::server::locks::{RECONCILE_LOCK, advisory_lock, require_read_committed};
 use crate::server::names::table_name;
 use crate::server::rights::{as_owner, unless_host_fails};
-use crate::server::snapshot;
+use crate::server::snapshot::{self, Kept};
 use crate::server::spi::{self, Sees};
+use crate::server::subtransaction::unless_refused;
 
 /// # Safety
 /// The function must return three bigints.
@@ -73,7 +75,10 @@ raw_function!(
     pg_finfo_affiliate_reconcile_wrapper,
     |fcinfo| {
         require_read_committed("affiliate_reconcile()");
-        let limit = unsafe { argument::<i64>(fcinfo, 0) }.unwrap_or(i64::MAX);
+        let extent = Extent {
+            limit: unsafe { argument::<i64>(fcinfo, 0) }.unwrap_or(i64::MAX),
+            force: required("force", unsafe { argument::<bool>(fcinfo, 1) }),
+        };
         let mut counts = Counts::default();
         as_owner(|| {
             advisory_lock(RECONCILE_LOCK);
@@ -84,13 +89,18 @@ raw_function!(
                 };
                 let before = counts;
                 let reconciled = unless_host_fails(|| {
-                    let binding = respell::up_to_date(binding);
-                    reconcile(&binding, limit, &mut counts);
+                    unless_refused(|| {
+                        let binding = respell::up_to_date(binding);
+                        reconcile(&binding, extent, &mut counts)
+                    })
                 });
-                if let Err(why) = reconciled {
-                    counts = before;
-                    pgrx::warning!("{} can't be read: {why}", table_name(table));
-                }
+                let left = match reconciled {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(refusal)) => format!("is left as it is: {refusal}"),
+                    Err(why) => format!("can't be read: {why}"),
+                };
+                counts = before;
+                pgrx::warning!("{} {left}", table_name(table));
             }
             settle_waiting();
         });
@@ -113,12 +123,92 @@ pub fn bound_tables() -> Vec<pg_sys::Oid> {
 /// Missing payments up to which each is settled by itself; more are posted as a back-fill does.
 const FEW: usize = 1000;
 
-/// Settles every payment of a table whose ledger is not what its row says.
-pub fn reconcile(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
+/// How much a reconciliation may do.
+#[derive(Clone, Copy)]
+pub struct Extent {
+    /// So many payments at most may change.
+    pub limit: i64,
+    /// Whatever share of the table's payments is reversed.
+    pub force: bool,
+}
+
+impl Extent {
+    pub const ALL: Self = Self {
+        limit: i64::MAX,
+        force: false,
+    };
+}
+
+/// Reversals up to which nobody asks what share of the payments they are.
+const FEW_REVERSALS: i64 = 100;
+/// The share of a table's payments above which they are not reversed: a tenth.
+const SHARE: i64 = 10;
+
+/// Why a table is not reconciled: keys were rewritten, or rows went past the triggers.
+pub struct ManyReversals {
+    pub reversed: i64,
+    /// Payments of the table that had entries.
+    pub known: i64,
+}
+
+impl fmt::Display for ManyReversals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reversed, known } = self;
+        write!(
+            f,
+            "affiliate_reconcile() would reverse {reversed} of its {known} payments; \
+             affiliate_reconcile(force => true) does"
+        )
+    }
+}
+
+/// Settles every payment of a table whose ledger is not what its row says. To be undone if it
+/// refuses.
+pub fn reconcile(
+    binding: &Rc<Binding>,
+    extent: Extent,
+    counts: &mut Counts,
+) -> Result<(), ManyReversals> {
+    let before = (!extent.force).then(|| Kept::latest(&binding.tables()));
+    let reversed = |counts: &Counts, before: &Counts| counts.reversed - before.reversed;
+    let at_start = *counts;
+    if let Some(before) = &before
+        && extent.limit < i64::MAX
+    {
+        // in parts as well it must not do what it would not do at once
+        let mut all = Counts::default();
+        settle_differences(binding, Do::Count, Extent::ALL.limit, usize::MAX, &mut all);
+        refuse_many(binding, before, all.reversed)?;
+    }
+    settle_table(binding, extent.limit, counts);
+    match &before {
+        Some(before) => refuse_many(binding, before, reversed(counts, &at_start)),
+        None => Ok(()),
+    }
+}
+
+fn refuse_many(binding: &Binding, before: &Kept, reversed: i64) -> Result<(), ManyReversals> {
+    if reversed <= FEW_REVERSALS {
+        return Ok(());
+    }
+    const KNOWN: &str = "SELECT count(DISTINCT c.payment_key) AS known FROM affiliate.commission c WHERE c.binding_id = $1";
+    let known: i64 = before.with(|| {
+        spi::connect(|connection| {
+            let rows = connection.run(KNOWN, Sees::Caller, &[binding.id.into()]);
+            rows.only().required("known")
+        })
+    });
+    if reversed.saturating_mul(SHARE) > known {
+        return Err(ManyReversals { reversed, known });
+    }
+    Ok(())
+}
+
+fn settle_table(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
     learn_spellings(binding, counts);
-    if !settle_differences(binding, limit, FEW, counts) {
+    if !settle_differences(binding, Do::Settle, limit, FEW, counts) {
         backfill::post_missing(binding, Window::default(), limit, counts);
-        settle_differences(binding, limit, usize::MAX, counts);
+        settle_differences(binding, Do::Settle, limit, usize::MAX, counts);
     }
     let mut settler = Settler::new(Rc::clone(binding));
     const QUARANTINED: &str = "SELECT payment_key FROM affiliate.quarantine WHERE binding_id = $1 AND resolved_at IS NULL ORDER BY id";
@@ -158,8 +248,28 @@ fn settle(settler: &mut Settler, binding: &Rc<Binding>, key_columns: &[String]) 
     }
 }
 
+/// What becomes of payments that differ.
+#[derive(Clone, Copy)]
+enum Do {
+    Settle,
+    Count,
+}
+
+const COUNTED: Options = Options {
+    before: None,
+    moved_away: false,
+    lock: false,
+    dry_run: true,
+};
+
 /// Settles the payments that differ. False if it broke off, as more than so many had no entries.
-fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mut Counts) -> bool {
+fn settle_differences(
+    binding: &Rc<Binding>,
+    what: Do,
+    limit: i64,
+    few: usize,
+    counts: &mut Counts,
+) -> bool {
     let mut missing = 0;
     comparison::differences(binding, |settler, difference, key_columns| {
         if counts.posted + counts.reversed >= limit {
@@ -169,7 +279,10 @@ fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mu
         if missing > few {
             return ControlFlow::Break(());
         }
-        counts.add(settle(settler, binding, key_columns));
+        counts.add(match what {
+            Do::Settle => settle(settler, binding, key_columns),
+            Do::Count => settler.settle(key_columns, COUNTED),
+        });
         ControlFlow::Continue(())
     });
     missing <= few

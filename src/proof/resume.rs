@@ -6,8 +6,8 @@ use crate::bindings::asked::bound;
 use crate::bindings::pause::let_none_be_left_out;
 use crate::posting::record_refund::settle_waiting;
 use crate::posting::settle::Counts;
-use crate::proof::reconcile::{reconcile, return_counts};
-use crate::server::calls::{argument, raw_function};
+use crate::proof::reconcile::{Extent, reconcile, return_counts};
+use crate::server::calls::{argument, raw_function, required};
 use crate::server::error::Problem;
 use crate::server::locks::{RECONCILE_LOCK, advisory_lock, require_read_committed};
 use crate::server::names::table_name;
@@ -20,6 +20,7 @@ raw_function!(
     |fcinfo| {
         require_read_committed("affiliate_resume()");
         let binding = bound(unsafe { argument::<pg_sys::Oid>(fcinfo, 0) });
+        let force = required("force", unsafe { argument::<bool>(fcinfo, 1) });
         let mut counts = Counts::default();
         const RESUME: &str = "
             UPDATE affiliate.binding b SET (paused_at, paused_because, paused_by) = (NULL, NULL, NULL)
@@ -36,7 +37,18 @@ raw_function!(
                 Problem::NotPaused { table }.raise();
             }
             let_none_be_left_out(binding.id);
-            reconcile(&binding, i64::MAX, &mut counts);
+            let extent = Extent {
+                force,
+                ..Extent::ALL
+            };
+            if let Err(many) = reconcile(&binding, extent, &mut counts) {
+                Problem::ManyReversals {
+                    table: table_name(binding.table),
+                    reversed: many.reversed,
+                    known: many.known,
+                }
+                .raise();
+            }
             settle_waiting();
         });
         unsafe { return_counts(fcinfo, counts) };

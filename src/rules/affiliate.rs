@@ -8,7 +8,7 @@ words! {
         Active = "active",
         /// Earns, is not paid.
         Suspended = "suspended",
-        /// Earns nothing new, for good.
+        /// Earns nothing new, for good; what it has earned is paid, whatever the minimum.
         Closed = "closed",
     }
 }

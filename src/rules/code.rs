@@ -22,8 +22,14 @@ pub fn parse(input: &str) -> Option<&str> {
     (VANITY_LENGTH.contains(&code.len()) && code.chars().all(allowed)).then_some(code)
 }
 
-/// A link: the base, exactly one slash, the code.
+/// Where the code goes in a base that has a place for it.
+const PLACE: &str = "{code}";
+
+/// A link: the base, exactly one slash, the code; or the base with the code in its place.
 pub fn link(base: &str, code: &str) -> String {
+    if base.contains(PLACE) {
+        return base.replace(PLACE, code);
+    }
     format!("{}/{}", base.trim_end_matches('/'), code)
 }
 

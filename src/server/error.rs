@@ -119,6 +119,11 @@ pub enum Problem {
     NotPaused {
         table: String,
     },
+    ManyReversals {
+        table: String,
+        reversed: i64,
+        known: i64,
+    },
     FrozenOption {
         option: &'static str,
         table: String,
@@ -462,6 +467,16 @@ impl Problem {
                 "table is not paused".to_owned(),
                 format!("The triggers of {table} post."),
                 "affiliate_reconcile() posts what is missing.",
+            ),
+            Self::ManyReversals {
+                table,
+                reversed,
+                known,
+            } => report(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "many payments would be reversed".to_owned(),
+                format!("{reversed} of {known} payments of {table} that have entries would be."),
+                "See why: keys may have been rewritten, or rows have gone past the triggers. With force => true they are reversed.",
             ),
             Self::FrozenOption { option, table } => report(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

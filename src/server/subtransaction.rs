@@ -83,3 +83,23 @@ pub fn in_subtransaction<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     )
     .map_err(|failure| failure.message)
 }
+
+/// Runs `body` in a subtransaction: if it refuses, what it did is undone. Errors leave.
+pub fn unless_refused<T, E>(body: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    // SAFETY: begun and ended in pairs; an error is followed by the abort, which ends both
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::CurrentMemoryContext = context;
+        let result = body();
+        if result.is_ok() {
+            pg_sys::ReleaseCurrentSubTransaction();
+        } else {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        }
+        pg_sys::CurrentMemoryContext = context;
+        pg_sys::CurrentResourceOwner = owner;
+        result
+    }
+}

@@ -171,7 +171,7 @@ pub const PROBES: &[Probe] = &[
     probe("grants himself access", "mallory", "SELECT affiliate_grant('mallory', 'operator')", NOT_ALLOWED),
     probe("grants himself access", "treasurer", "SELECT affiliate_grant('treasurer', 'app')", NOT_ALLOWED),
     probe("grants on what he was granted", "treasurer",
-        "GRANT EXECUTE ON FUNCTION affiliate_reconcile(bigint) TO mallory", FINE),
+        "GRANT EXECUTE ON FUNCTION affiliate_reconcile(bigint, boolean) TO mallory", FINE),
     probe("schedules", "treasurer", "SELECT affiliate_schedule_payouts()", NOT_ALLOWED),
     probe("hides the temporary schema's tables before ours", "web",
         "CREATE TEMP TABLE program (name text, rate numeric); CREATE TEMP TABLE referral (customer text);

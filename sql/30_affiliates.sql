@@ -81,11 +81,11 @@ COMMENT ON FUNCTION @extschema@.affiliate_add_code(text, text, text)
     IS 'Gives the affiliate of a code a further one (generated unless named) and returns it';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_add_code(text, text, text) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.affiliate_deactivate_code(code text) RETURNS void
+CREATE FUNCTION @extschema@.affiliate_deactivate_code(code text) RETURNS boolean
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_deactivate_code_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_deactivate_code(text)
-    IS 'Takes a code out of use: it attributes nobody from now on; referrals made through it stay';
+    IS 'Takes a code out of use: it attributes nobody from now on; referrals made through it stay; whether it was in use';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_deactivate_code(text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_set_status(code text, status text, reason text DEFAULT NULL)
@@ -102,3 +102,9 @@ LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_link_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_link(text) IS 'The link base of the program followed by the code';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_link(text) FROM PUBLIC;
+
+CREATE FUNCTION affiliate.code_link(base text, code text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'code_link_wrapper';
+COMMENT ON FUNCTION affiliate.code_link(text, text)
+    IS 'A link: the base, exactly one slash, the code; or the base with the code in the place of {code}';

@@ -164,6 +164,15 @@ LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'refuse_truncate';
 COMMENT ON FUNCTION affiliate.refuse_truncate() IS 'Refuses TRUNCATE of a bound table unless its deletes are kept';
 
+CREATE FUNCTION affiliate.has_index_on(relation regclass, "column" text) RETURNS boolean
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = relation AND i.indisvalid AND i.indpred IS NULL AND a.attname = "column")
+$$;
+COMMENT ON FUNCTION affiliate.has_index_on(regclass, text)
+    IS 'Whether a table has an index that starts with a column, and holds all of its rows';
+
 CREATE FUNCTION @extschema@.affiliate_attach_payments(
     payments regclass, customer text, amount text,
     currency text DEFAULT NULL, paid_at text DEFAULT NULL, payment_key text DEFAULT NULL,

@@ -17,7 +17,7 @@ use crate::server::names::{equality, quote_ident, table_name, type_name};
 use crate::server::rights::{as_table_owner, as_table_owner_by_index};
 use crate::server::rows::Rows;
 use crate::server::slot::Slot;
-use crate::server::spi::{self, Connection, Sees};
+use crate::server::spi::{self, Connection, Cursor, Sees};
 
 /// Rows that are read, or looked up, at a time.
 pub const ROWS_PER_BATCH: usize = 1000;
@@ -194,12 +194,46 @@ impl HostTable {
 
     /// Puts every row, as the active snapshot shows it, into a slot, until `step` breaks. Memory
     /// that is allocated for a row lasts for its batch.
-    pub fn each(&self, slot: Slot, mut step: impl FnMut(Step) -> ControlFlow<()>) {
-        if !self.is_table() {
-            return;
+    pub fn each(&self, slot: Slot, step: impl FnMut(Step) -> ControlFlow<()>) {
+        if self.is_table() {
+            self.walk(
+                |connection| as_table_owner(self.table, || connection.read_cursor(&self.all, &[])),
+                slot,
+                step,
+            );
         }
+    }
+
+    /// The same for the rows in which a column has a value, by its text, which must be one of the
+    /// column's type; through an index if there is one.
+    pub fn each_with(
+        &self,
+        column: &Column,
+        text: &str,
+        slot: Slot,
+        step: impl FnMut(Step) -> ControlFlow<()>,
+    ) {
+        let name = self.column_names.iter().find(|(n, _)| *n == column.attnum);
+        let (true, Some((_, name))) = (self.is_table(), name) else {
+            return;
+        };
+        let (equals, bare) = (equality(column.type_oid), type_name(column.type_oid));
+        let name = quote_ident(name);
+        let sql = format!("{} WHERE t.{name} {equals} $1::{bare}", self.all);
+        let open = |connection: &Connection| {
+            as_table_owner_by_index(self.table, || connection.read_cursor(&sql, &[text.into()]))
+        };
+        self.walk(open, slot, step);
+    }
+
+    fn walk(
+        &self,
+        open: impl FnOnce(&Connection) -> Cursor,
+        slot: Slot,
+        mut step: impl FnMut(Step) -> ControlFlow<()>,
+    ) {
         spi::connect(|connection| {
-            let mut cursor = as_table_owner(self.table, || connection.read_cursor(&self.all, &[]));
+            let mut cursor = open(connection);
             let memory = Context::within_current(c"affiliate rows");
             loop {
                 let rows = as_table_owner(self.table, || cursor.fetch(ROWS_PER_BATCH));

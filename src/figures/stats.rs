@@ -47,7 +47,7 @@ const STATS: &str = "
         FROM affiliate.payout o
         WHERE {o.affiliate_id = $1} AND o.live
         GROUP BY o.affiliate_id, o.currency)
-    SELECT w.code, rtrim(w.link_base, '/') || '/' || w.code, coalesce(e.currency, w.currency),
+    SELECT w.code, affiliate.code_link(w.link_base, w.code), coalesce(e.currency, w.currency),
         coalesce(u.users, 0)::int8, coalesce(e.conversions, 0)::int8,
         affiliate.with_minor_digits(coalesce(e.spent, 0), coalesce(e.currency, w.currency)),
         affiliate.with_minor_digits(coalesce(e.commission, 0), coalesce(e.currency, w.currency)),

@@ -59,6 +59,7 @@ const APP: &[&str] = &[
     "affiliate_deactivate_code",
     "affiliate_link",
     "affiliate_attribute",
+    "affiliate_try_attribute",
     "affiliate_track_click",
     "affiliate_record_refund",
     "affiliate_stats",

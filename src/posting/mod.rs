@@ -1,5 +1,6 @@
 //! From a row of a payments table to entries of the ledger.
 
+pub mod attribute;
 pub mod backfill;
 pub mod bound_ledger;
 pub mod changes;

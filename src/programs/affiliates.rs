@@ -142,13 +142,15 @@ fn refuse_closed(connection: &Connection, id: i32, code: &str) {
 }
 
 #[pg_extern(sql = false)]
-fn affiliate_deactivate_code(code: Option<String>) {
+fn affiliate_deactivate_code(code: Option<String>) -> bool {
     let code = required("code", code);
     spi::connect(|connection| {
         affiliate_of(connection, Some(code.clone()), Sees::Now);
-        const DEACTIVATE: &str = "UPDATE affiliate.code SET active = false WHERE lower(code) = lower($1 COLLATE \"C\") AND active";
-        connection.run(DEACTIVATE, Sees::Now, &[code.trim().into()]);
-    });
+        const DEACTIVATE: &str = "UPDATE affiliate.code SET active = false WHERE lower(code) = lower($1 COLLATE \"C\") AND active RETURNING 1";
+        !connection
+            .run(DEACTIVATE, Sees::Now, &[code.trim().into()])
+            .is_empty()
+    })
 }
 
 #[pg_extern(sql = false)]
@@ -197,4 +199,10 @@ fn affiliate_link(code: Option<String>) -> String {
         let (base, code): (String, String) = (row.required("link_base"), row.required("code"));
         code::link(&base, &code)
     })
+}
+
+/// The link of a code for SQL that has the base at hand.
+#[pg_extern(sql = false)]
+fn code_link(base: &str, code: &str) -> String {
+    code::link(base, code)
 }

@@ -21,10 +21,9 @@ use crate::proof::comparison;
 use crate::server::calls::{argument, raw_function, required, return_rows};
 use crate::server::locks::{RECONCILE_LOCK, advisory_lock, require_read_committed};
 use crate::server::names::table_name;
-use crate::server::rights::{as_owner, unless_host_fails};
+use crate::server::rights::{as_owner, unless_host_fails_or_refused};
 use crate::server::snapshot::{self, Kept};
 use crate::server::spi::{self, Sees};
-use crate::server::subtransaction::unless_refused;
 
 /// # Safety
 /// The function must return three bigints.
@@ -88,11 +87,9 @@ raw_function!(
                     continue;
                 };
                 let before = counts;
-                let reconciled = unless_host_fails(|| {
-                    unless_refused(|| {
-                        let binding = respell::up_to_date(binding);
-                        reconcile(&binding, extent, &mut counts)
-                    })
+                let reconciled = unless_host_fails_or_refused(|| {
+                    let binding = respell::up_to_date(binding);
+                    reconcile(&binding, extent, &mut counts)
                 });
                 let left = match reconciled {
                     Ok(Ok(())) => continue,

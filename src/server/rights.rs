@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 
 use crate::server::error::Problem;
 use crate::server::relations::Relations;
-use crate::server::subtransaction::{Failure, catch};
+use crate::server::subtransaction::{Failure, attempt};
 
 thread_local! {
     static HOST_RUNS: Cell<bool> = const { Cell::new(false) };
@@ -62,9 +62,23 @@ pub fn as_table_owner<T>(table: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
 /// and the message comes back: what the owner of a table has done to it must not keep others
 /// waiting. Any other error leaves.
 pub fn unless_host_fails<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    while_host_goes_on(|_| true, body)
+}
+
+/// The same, and what `body` did is undone as well if it refuses.
+pub fn unless_host_fails_or_refused<T, E>(
+    body: impl FnOnce() -> Result<T, E>,
+) -> Result<Result<T, E>, String> {
+    while_host_goes_on(Result::is_ok, body)
+}
+
+fn while_host_goes_on<T>(
+    is_to_keep: fn(&T) -> bool,
+    body: impl FnOnce() -> T,
+) -> Result<T, String> {
     HOST_RUNS.set(false);
     let is_of_host = |failure: &Failure| HOST_RUNS.get() && !failure.is_of_circumstances();
-    let result = catch(is_of_host, AssertUnwindSafe(body));
+    let result = attempt(is_of_host, is_to_keep, AssertUnwindSafe(body));
     HOST_RUNS.set(false);
     result.map_err(|failure| failure.message)
 }

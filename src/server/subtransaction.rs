@@ -42,6 +42,15 @@ pub fn catch<T>(
     may_catch: fn(&Failure) -> bool,
     body: impl FnOnce() -> T + UnwindSafe,
 ) -> Result<T, Failure> {
+    attempt(may_catch, |_| true, body)
+}
+
+/// [`catch`], which undoes what `body` did as well if its result is none to keep.
+pub fn attempt<T>(
+    may_catch: fn(&Failure) -> bool,
+    is_to_keep: fn(&T) -> bool,
+    body: impl FnOnce() -> T + UnwindSafe,
+) -> Result<T, Failure> {
     unsafe {
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
@@ -49,7 +58,11 @@ pub fn catch<T>(
         pg_sys::CurrentMemoryContext = context;
         let result = PgTryBuilder::new(|| {
             let value = body();
-            pg_sys::ReleaseCurrentSubTransaction();
+            if is_to_keep(&value) {
+                pg_sys::ReleaseCurrentSubTransaction();
+            } else {
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            }
             Ok(value)
         })
         .catch_others(|error| {
@@ -82,24 +95,4 @@ pub fn in_subtransaction<T>(body: impl FnOnce() -> T) -> Result<T, String> {
         AssertUnwindSafe(body),
     )
     .map_err(|failure| failure.message)
-}
-
-/// Runs `body` in a subtransaction: if it refuses, what it did is undone. Errors leave.
-pub fn unless_refused<T, E>(body: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    // SAFETY: begun and ended in pairs; an error is followed by the abort, which ends both
-    unsafe {
-        let context = pg_sys::CurrentMemoryContext;
-        let owner = pg_sys::CurrentResourceOwner;
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::CurrentMemoryContext = context;
-        let result = body();
-        if result.is_ok() {
-            pg_sys::ReleaseCurrentSubTransaction();
-        } else {
-            pg_sys::RollbackAndReleaseCurrentSubTransaction();
-        }
-        pg_sys::CurrentMemoryContext = context;
-        pg_sys::CurrentResourceOwner = owner;
-        result
-    }
 }

@@ -47,7 +47,7 @@ const TO_GRANT: &str = "
 
 /// What an owner has by itself, where it has been taken from it.
 const TO_GIVE_BACK: &str = "
-    SELECT format('ALL ON %s %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass)
+    SELECT format('ALL ON %s %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass) AS what
     FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_class c ON c.oid = d.objid
     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
         AND e.extname = 'affiliate' AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relowner = $1

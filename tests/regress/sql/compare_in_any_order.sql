@@ -45,7 +45,7 @@ FROM ascending p FULL JOIN (
         JOIN affiliate.binding b ON b.id = c.binding_id AND b.payments = 'ascending'::regclass
     GROUP BY c.payment_key) c ON c.payment_key = p.id::text;
 
-SELECT posted, reversed, quarantined FROM affiliate_reconcile();
+SELECT posted, reversed, quarantined FROM affiliate_reconcile(force => true);
 SELECT sum(unposted + wrong_sum + without_payment) FROM affiliate.unposted;
 SELECT check_name, violations FROM affiliate_verify() WHERE violations <> 0;
 

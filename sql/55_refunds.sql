@@ -9,6 +9,9 @@ CREATE TABLE affiliate.refund (
     amount      numeric NOT NULL,
     refunded_at timestamptz NOT NULL,
     waits       boolean NOT NULL DEFAULT false,
+    canceled_at timestamptz,
+    canceled_because text,
+    canceled_by text,
     CONSTRAINT refund_key UNIQUE (binding_id, kind, refund_key),
     CONSTRAINT refund_kind CHECK (kind IN ('refund', 'dispute', 'dispute_won')),
     CONSTRAINT refund_amount CHECK (amount >= 0 AND amount < 'Infinity')
@@ -18,8 +21,11 @@ CREATE INDEX refund_payment ON affiliate.refund USING hash (payment_key);
 CREATE INDEX refund_waits ON affiliate.refund (binding_id) WHERE waits;
 COMMENT ON TABLE affiliate.refund IS 'Recorded refunds and disputes; one whose payment is not there yet waits for it';
 COMMENT ON COLUMN affiliate.refund.amount IS 'In the unit of the binding''s amount column';
-COMMENT ON COLUMN affiliate.refund.kind IS 'refund and dispute take from the payment, dispute_won gives back';
+COMMENT ON COLUMN affiliate.refund.kind IS 'refund and dispute take from the payment, dispute_won gives back what disputes took';
 COMMENT ON COLUMN affiliate.refund.waits IS 'Whether its payment was not there yet when it was recorded';
+COMMENT ON COLUMN affiliate.refund.canceled_at IS 'Since when it does not count any more; NULL: it counts';
+COMMENT ON COLUMN affiliate.refund.canceled_because IS 'Why, as whoever canceled it said';
+COMMENT ON COLUMN affiliate.refund.canceled_by IS 'The role that canceled it';
 COMMENT ON INDEX affiliate.refund_waits IS 'Refunds to look at again';
 COMMENT ON INDEX affiliate.refund_payment IS 'The refunds of a payment';
 COMMENT ON SEQUENCE affiliate.refund_id_seq IS 'Numbers recorded refunds';
@@ -27,32 +33,41 @@ COMMENT ON SEQUENCE affiliate.refund_id_seq IS 'Numbers recorded refunds';
 CREATE FUNCTION @extschema@.affiliate_record_refund(
     payments regclass, payment_key text, refund_key text, amount numeric,
     kind text DEFAULT 'refund', refunded_at timestamptz DEFAULT now()
-) RETURNS void
+) RETURNS boolean
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_record_refund_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_record_refund(regclass, text, text, numeric, text, timestamptz)
-    IS 'Records a refund, dispute or won dispute, in the unit of the payments; the same refund_key again changes nothing';
+    IS 'Records a refund, dispute or won dispute, in the unit of the payments; the same refund_key again changes nothing; returns whether it was new';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_record_refund(regclass, text, text, numeric, text, timestamptz) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_record_refund(
     payments regclass, payment_key bigint, refund_key text, amount numeric,
     kind text DEFAULT 'refund', refunded_at timestamptz DEFAULT now()
-) RETURNS void
+) RETURNS boolean
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_record_refund_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_record_refund(regclass, bigint, text, numeric, text, timestamptz)
-    IS 'Records a refund, dispute or won dispute, in the unit of the payments; the same refund_key again changes nothing (payment key an integer)';
+    IS 'Records a refund, dispute or won dispute, in the unit of the payments; the same refund_key again changes nothing; returns whether it was new (payment key an integer)';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_record_refund(regclass, bigint, text, numeric, text, timestamptz) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_record_refund(
     payments regclass, payment_key uuid, refund_key text, amount numeric,
     kind text DEFAULT 'refund', refunded_at timestamptz DEFAULT now()
-) RETURNS void
+) RETURNS boolean
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_record_refund_wrapper';
 COMMENT ON FUNCTION @extschema@.affiliate_record_refund(regclass, uuid, text, numeric, text, timestamptz)
-    IS 'Records a refund, dispute or won dispute, in the unit of the payments; the same refund_key again changes nothing (payment key a uuid)';
+    IS 'Records a refund, dispute or won dispute, in the unit of the payments; the same refund_key again changes nothing; returns whether it was new (payment key a uuid)';
 REVOKE ALL ON FUNCTION @extschema@.affiliate_record_refund(regclass, uuid, text, numeric, text, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.affiliate_cancel_refund(
+    payments regclass, refund_key text, kind text DEFAULT 'refund', reason text DEFAULT NULL
+) RETURNS boolean
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'affiliate_cancel_refund_wrapper';
+COMMENT ON FUNCTION @extschema@.affiliate_cancel_refund(regclass, text, text, text)
+    IS 'Takes back a recorded refund, dispute or won dispute, for good, with a reason; returns whether it still counted';
+REVOKE ALL ON FUNCTION @extschema@.affiliate_cancel_refund(regclass, text, text, text) FROM PUBLIC;
 
 CREATE TABLE affiliate.refunds_binding (
     id           integer GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,

@@ -97,7 +97,7 @@ SELECT
     w.pid AS oldest_writer_pid, w.gid AS oldest_writer_prepared, w.since AS oldest_writer_since,
     s.pid AS oldest_snapshot_pid, s.since AS oldest_snapshot_since,
     (SELECT count(*) FROM affiliate.quarantine q WHERE q.resolved_at IS NULL) AS quarantined,
-    (SELECT count(*) FROM affiliate.refund f WHERE f.waits) AS refunds_waiting,
+    (SELECT count(*) FROM affiliate.refund f WHERE f.waits AND f.canceled_at IS NULL) AS refunds_waiting,
     (SELECT count(*) FROM affiliate.binding_health h WHERE h.problem IS NOT NULL) AS binding_problems,
     r.started_at AS payout_run_started_at, r.ended_at AS payout_run_ended_at,
     (SELECT count(*) FROM affiliate.payout o WHERE o.unfinished) AS payouts_unfinished,

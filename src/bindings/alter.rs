@@ -44,7 +44,7 @@ fn current(connection: &Connection, id: i32) -> Option<Current> {
             b.currency_code, b.minor_units, b.since, b.program, b.on_delete,
             EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
                 OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
-            EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = 'refund')
+            EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = 'refund' AND f.canceled_at IS NULL)
         FROM affiliate.binding b WHERE b.id = $1 AND b.detached_at IS NULL FOR UPDATE";
     let rows = as_owner(|| connection.run(CURRENT, Sees::Now, &[id.into()]));
     let names: Vec<Option<String>> = rows.get(0, 0)?;

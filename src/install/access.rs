@@ -62,6 +62,7 @@ const APP: &[&str] = &[
     "affiliate_try_attribute",
     "affiliate_track_click",
     "affiliate_record_refund",
+    "affiliate_cancel_refund",
     "affiliate_stats",
     "affiliate_payouts",
     "affiliate_timeseries",

@@ -3,6 +3,7 @@
 pub mod attribute;
 pub mod backfill;
 pub mod bound_ledger;
+pub mod cancel_refund;
 pub mod changes;
 pub mod insert;
 pub mod judge;

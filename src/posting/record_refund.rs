@@ -56,13 +56,9 @@ fn affiliate_record_refund(
     amount: Option<AnyNumeric>,
     kind: Option<String>,
     refunded_at: Option<TimestampWithTimeZone>,
-) {
+) -> bool {
     let payment_key = required("payment_key", payment_key);
-    let refund_key = required("refund_key", refund_key);
-    if refund_key.trim().is_empty() {
-        Problem::EmptyText { name: "refund_key" }.raise();
-    }
-    require_short("refund_key", &refund_key);
+    let refund_key = asked_refund_key(refund_key);
     let amount = required("amount", amount);
     let kind = required("kind", kind);
     let refunded_at = moment("refunded_at", refunded_at);
@@ -89,7 +85,7 @@ fn affiliate_record_refund(
             timestamptz(Some(refunded_at)),
         ];
         if !record(&binding, &args, &key_columns, &refund_key) {
-            return;
+            return false;
         }
         if !binding.has_recorded_refunds {
             forget_everywhere();
@@ -97,11 +93,21 @@ fn affiliate_record_refund(
         if !settler.settle(&key_columns, locked()).has_row {
             wait_for_payment(&args[..4]);
         }
-    });
+        true
+    })
+}
+
+pub fn asked_refund_key(refund_key: Option<String>) -> String {
+    let refund_key = required("refund_key", refund_key);
+    if refund_key.trim().is_empty() {
+        Problem::EmptyText { name: "refund_key" }.raise();
+    }
+    require_short("refund_key", &refund_key);
+    refund_key
 }
 
 /// No statement has locked the row before.
-fn locked() -> Options<'static> {
+pub fn locked() -> Options<'static> {
     Options {
         lock: true,
         ..Options::default()

@@ -5,7 +5,8 @@ use rust_decimal::Decimal;
 
 use crate::bindings::binding::Binding;
 use crate::bindings::spelling;
-use crate::rules::money;
+use crate::rules::refund::{self, Kind};
+use crate::rules::words::Word;
 use crate::server::numeric;
 use crate::server::probe::{Key, Probe};
 use crate::server::relations::Layout;
@@ -17,6 +18,7 @@ mod column {
     pub const PAYMENT_KEY: i16 = 3;
     pub const KIND: i16 = 4;
     pub const AMOUNT: i16 = 6;
+    pub const CANCELED_AT: i16 = 9;
 }
 
 /// affiliate.refund, and the index of a payment's refunds.
@@ -29,6 +31,9 @@ static REFUNDS: Layout = Layout::new(
         ("kind", pg_sys::TEXTOID),
         ("refund_key", pg_sys::TEXTOID),
         ("amount", pg_sys::NUMERICOID),
+        ("refunded_at", pg_sys::TIMESTAMPTZOID),
+        ("waits", pg_sys::BOOLOID),
+        ("canceled_at", pg_sys::TIMESTAMPTZOID),
     ],
     |relations| relations.refund_payment,
     pg_sys::HASH_AM_OID,
@@ -43,7 +48,7 @@ pub struct Recorded {
 impl Recorded {
     pub fn open() -> Self {
         Self {
-            probe: Probe::open(&REFUNDS, 1, column::AMOUNT),
+            probe: Probe::open(&REFUNDS, 1, column::CANCELED_AT),
         }
     }
 
@@ -53,24 +58,22 @@ impl Recorded {
         self.seek(binding_id, &key)
     }
 
-    /// What is refunded of a payment on balance, in the unit of the binding's amounts; `None` if
-    /// that is out of range.
+    /// What is refunded of a payment, in the unit of the binding's amounts; `None` if that is out of
+    /// range.
     pub fn of_payment(&mut self, binding_id: i32, payment_key: &str) -> Option<Decimal> {
         let key = Text::new(payment_key);
-        let (mut taken, mut given_back) = (Decimal::ZERO, Decimal::ZERO);
+        let mut recorded = refund::Recorded::default();
         let mut is_row = self.seek(binding_id, &key);
         while is_row {
-            let amount = unsafe { numeric::decode(self.probe.get(column::AMOUNT)) }.ok()?;
-            let kind: &str = unsafe { FromDatum::from_datum(self.probe.get(column::KIND), false) }?;
-            let sum = if kind == "dispute_won" {
-                &mut given_back
-            } else {
-                &mut taken
-            };
-            *sum = money::exact_add(*sum, amount)?;
+            if self.probe.is_null(column::CANCELED_AT) {
+                let amount = unsafe { numeric::decode(self.probe.get(column::AMOUNT)) }.ok()?;
+                let kind: &str =
+                    unsafe { FromDatum::from_datum(self.probe.get(column::KIND), false) }?;
+                recorded.add(Kind::parse(kind)?, amount)?;
+            }
             is_row = self.next(binding_id, &key);
         }
-        money::exact_sub(taken, given_back)
+        recorded.refunded()
     }
 
     fn seek(&mut self, binding_id: i32, key: &Text) -> bool {
@@ -146,7 +149,8 @@ pub fn rename_recorded(refunds: Vec<(i64, String)>) {
 /// Has the refunds of a payment whose row is gone wait for it.
 pub fn wait(binding_id: i32, key: &str) {
     const WAIT: &str = "
-        UPDATE affiliate.refund SET waits = true WHERE binding_id = $1 AND payment_key = $2 AND NOT waits";
+        UPDATE affiliate.refund SET waits = true WHERE binding_id = $1 AND payment_key = $2 AND NOT waits
+            AND canceled_at IS NULL";
     spi::connect(|connection| {
         connection.run(WAIT, Sees::Now, &[binding_id.into(), key.into()]);
     });

@@ -144,6 +144,11 @@ impl Settler {
         self.apply(&key, case, json, options)
     }
 
+    /// Locks the row of a payment, if there is one, until the transaction ends.
+    pub fn lock(&mut self, asked: &[String]) {
+        self.read_row(Asked::ByText(asked), true, |_, _| ());
+    }
+
     /// The row of a payment as json, by the texts that its key columns have in it.
     fn row_json(&self, columns: &[String]) -> Option<String> {
         spi::connect(|connection| {

@@ -154,7 +154,7 @@ impl<'a> Pass<'a> {
         };
         let (id, recorded) = (self.binding.id, self.recorded.as_mut());
         let is_suspect = !key_fits(&key)
-            || recorded.is_some_and(|recorded| recorded.of_payment(id, &key).is_some())
+            || recorded.is_some_and(|recorded| recorded.has_any(id, &key))
             || !settle::agrees(&payment, &referral, &entries);
         if is_suspect {
             self.suspects.push(row.key_columns());

@@ -203,6 +203,10 @@ pub enum Problem {
     RefundDiffers {
         refund_key: String,
     },
+    UnknownRefund {
+        kind: &'static str,
+        refund_key: String,
+    },
     PaymentKeyColumns {
         table: String,
         expected: usize,
@@ -646,6 +650,12 @@ impl Problem {
                 "refund is recorded with another payment or amount".to_owned(),
                 format!("The refund key is \"{refund_key}\"."),
                 "Pass a new refund_key for another refund.",
+            ),
+            Self::UnknownRefund { kind, refund_key } => report(
+                Code::ERRCODE_NO_DATA_FOUND,
+                "refund is not recorded".to_owned(),
+                format!("No {kind} of this table has the refund key \"{refund_key}\"."),
+                "Pass the payments table, the kind and the refund_key with which it was recorded.",
             ),
             Self::PaymentKeyColumns { table, expected } => report(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,

@@ -188,12 +188,18 @@ impl Probe {
         })
     }
 
+    /// Whether an attribute of the current row is NULL.
+    pub fn is_null(&self, attnum: i16) -> bool {
+        debug_assert!(attnum <= self.attributes);
+        unsafe { *(*self.slot).tts_isnull.add(attnum as usize - 1) }
+    }
+
     /// An attribute of the current row that is never NULL.
     pub fn get(&self, attnum: i16) -> pg_sys::Datum {
         debug_assert!(attnum <= self.attributes);
         let at = attnum as usize - 1;
         unsafe {
-            if *(*self.slot).tts_isnull.add(at) {
+            if self.is_null(attnum) {
                 holds_null(self.heap, attnum);
             }
             *(*self.slot).tts_values.add(at)

@@ -21,6 +21,7 @@ impl Driver<'_> {
         } else {
             match self.rng.random_range(0..8) {
                 0 => self.record_again(session, table),
+                1 => self.cancel(session, table),
                 _ => self.record(session, table),
             }
         }
@@ -98,13 +99,27 @@ impl Driver<'_> {
         }
     }
 
+    /// Takes a recorded refund back, mostly for the first time.
+    fn cancel(&mut self, session: usize, table: usize) {
+        let Some((id, _)) = self.some_payment(session, table) else {
+            return;
+        };
+        let refunds = self.committed(&id).map(|payment| payment.refunds.clone());
+        let refunds: Vec<_> = refunds.into_iter().flatten().collect();
+        let Some(((kind, key), _)) = refunds.choose(&mut self.rng).cloned() else {
+            return;
+        };
+        let sql = format!(
+            "SELECT affiliate_cancel_refund('{}', '{key}', kind => '{}', reason => 'failed')",
+            self.table(table).name,
+            name(kind)
+        );
+        self.run(session, &sql, vec![Effect::Cancel(id, kind, key)]);
+    }
+
     fn recording(&self, id: &PaymentId, kind: RefundKind, key: &str, amount: Money) -> String {
         let table = self.table(id.0);
-        let kind = match kind {
-            RefundKind::Refund => "refund",
-            RefundKind::Dispute => "dispute",
-            RefundKind::DisputeWon => "dispute_won",
-        };
+        let kind = name(kind);
         let currency = self.fixed_currency[id];
         format!(
             "SELECT affiliate_record_refund('{}', '{}', '{key}', {}, kind => '{kind}')",
@@ -170,5 +185,13 @@ impl Driver<'_> {
             }
         };
         self.run(session, &sql, effects);
+    }
+}
+
+fn name(kind: RefundKind) -> &'static str {
+    match kind {
+        RefundKind::Refund => "refund",
+        RefundKind::Dispute => "dispute",
+        RefundKind::DisputeWon => "dispute_won",
     }
 }

@@ -166,6 +166,8 @@ pub struct Payment {
     pub row: Option<Row>,
     /// Recorded refunds by kind and key.
     pub refunds: BTreeMap<(RefundKind, String), Money>,
+    /// Those of them that were taken back.
+    pub canceled: BTreeSet<(RefundKind, String)>,
     /// Rows of an attached refunds table by key.
     pub credits: BTreeMap<String, Money>,
     pub terms: Option<Terms>,
@@ -205,6 +207,8 @@ pub enum Effect {
     /// The key is written in another way.
     Respell(PaymentId),
     Refund(PaymentId, RefundKind, String, Money),
+    /// A recorded refund is taken back.
+    Cancel(PaymentId, RefundKind, String),
     /// A row of an attached refunds table, or its absence.
     Credit(PaymentId, String, Option<Money>),
 }
@@ -217,6 +221,7 @@ impl Effect {
             | Effect::Remove(id)
             | Effect::Respell(id)
             | Effect::Refund(id, ..)
+            | Effect::Cancel(id, ..)
             | Effect::Credit(id, ..) => vec![id.clone()],
             Effect::Rekey(id, new) => vec![id.clone(), (id.0, new.clone())],
         }
@@ -241,7 +246,7 @@ impl World {
     /// Applies a change; `posting` is false where no trigger saw it.
     pub fn apply(&mut self, effect: &Effect, posting: bool) {
         // a recorded refund is not told by a trigger
-        let is_call = matches!(effect, Effect::Refund(..));
+        let is_call = matches!(effect, Effect::Refund(..) | Effect::Cancel(..));
         let is_paused = |id: &PaymentId| self.bindings[id.0].paused;
         let posting = posting && (is_call || !effect.payments().iter().any(is_paused));
         match effect {
@@ -261,6 +266,11 @@ impl World {
                     return;
                 }
             }
+            Effect::Cancel(id, kind, key) => {
+                if !self.payment(id).canceled.insert((*kind, key.clone())) {
+                    return;
+                }
+            }
             Effect::Credit(id, key, Some(amount)) => {
                 self.payment(id).credits.insert(key.clone(), *amount);
             }
@@ -276,6 +286,7 @@ impl World {
                 let moved = Payment {
                     row: old.row.take(),
                     refunds: std::mem::take(&mut old.refunds),
+                    canceled: std::mem::take(&mut old.canceled),
                     terms: old.terms,
                     known: std::mem::take(&mut old.known),
                     ..Payment::default()

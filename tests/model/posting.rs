@@ -217,14 +217,14 @@ impl World {
             return Verdict::Nothing;
         }
 
-        let recorded: Money = payment
-            .refunds
-            .iter()
-            .map(|((kind, _), amount)| match kind {
-                RefundKind::Refund | RefundKind::Dispute => *amount,
-                RefundKind::DisputeWon => -*amount,
-            })
-            .sum();
+        let sum_of = |of: RefundKind| -> Money {
+            let counts = |id: &&(RefundKind, String)| id.0 == of && !payment.canceled.contains(*id);
+            let ids = payment.refunds.keys().filter(counts);
+            ids.map(|id| payment.refunds[id]).sum()
+        };
+        // A won dispute gives back what disputes took, and no more.
+        let disputed = (sum_of(RefundKind::Dispute) - sum_of(RefundKind::DisputeWon)).max(0);
+        let recorded = sum_of(RefundKind::Refund) + disputed;
         let refunded = row.refunded + recorded + payment.credits.values().sum::<Money>();
         let base = row.amount - refunded.clamp(0, row.amount);
         let paid_on = self.day_paid(paid_at, binding);

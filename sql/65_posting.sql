@@ -23,18 +23,18 @@ SELECT 1, c.oid, c.oid, 'affiliate.payment', 'default', '{id}', 'customer', 'amo
 FROM pg_class c WHERE c.oid = 'affiliate.payment'::regclass;
 SELECT setval('affiliate.binding_id_seq', 1);
 
-CREATE TRIGGER affiliate_insert AFTER INSERT ON affiliate.payment
+CREATE TRIGGER zzz_affiliate_insert AFTER INSERT ON affiliate.payment
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
-CREATE TRIGGER affiliate_update AFTER UPDATE ON affiliate.payment
+CREATE TRIGGER zzz_affiliate_update AFTER UPDATE ON affiliate.payment
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
-CREATE TRIGGER affiliate_delete AFTER DELETE ON affiliate.payment
+CREATE TRIGGER zzz_affiliate_delete AFTER DELETE ON affiliate.payment
     REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
-CREATE TRIGGER affiliate_truncate BEFORE TRUNCATE ON affiliate.payment
+CREATE TRIGGER zzz_affiliate_truncate BEFORE TRUNCATE ON affiliate.payment
     FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate();
-COMMENT ON TRIGGER affiliate_insert ON affiliate.payment IS 'Posts commissions';
-COMMENT ON TRIGGER affiliate_update ON affiliate.payment IS 'Posts the difference';
-COMMENT ON TRIGGER affiliate_delete ON affiliate.payment IS 'Reverses commissions';
-COMMENT ON TRIGGER affiliate_truncate ON affiliate.payment IS 'Refuses TRUNCATE, which tells no trigger which rows are gone';
+COMMENT ON TRIGGER zzz_affiliate_insert ON affiliate.payment IS 'Posts commissions';
+COMMENT ON TRIGGER zzz_affiliate_update ON affiliate.payment IS 'Posts the difference';
+COMMENT ON TRIGGER zzz_affiliate_delete ON affiliate.payment IS 'Reverses commissions';
+COMMENT ON TRIGGER zzz_affiliate_truncate ON affiliate.payment IS 'Refuses TRUNCATE, which tells no trigger which rows are gone';
 
 -- What attaching asks of columns, asked of them as they are now, without a lock on their table.
 CREATE FUNCTION affiliate.mapping_problem(relation regclass, numbered oid, names text[], numbers smallint[], holds text[])
@@ -133,10 +133,10 @@ SELECT b.id AS binding_id, b.bound AS payments, b.table_name, b.detached_at, r.r
 FROM bound b
     LEFT JOIN pg_class c ON c.oid = b.bound
     LEFT JOIN LATERAL affiliate.with_partitions(c.oid) AS r (relid) ON true
-    LEFT JOIN (VALUES ('affiliate_row'), ('affiliate_insert'), ('affiliate_update'), ('affiliate_delete'),
-        ('affiliate_truncate')) AS w (name) ON CASE w.name
-            WHEN 'affiliate_row' THEN c.relkind = 'p' OR b.replica
-            WHEN 'affiliate_truncate' THEN r.relid = c.oid
+    LEFT JOIN (VALUES ('zzz_affiliate_row'), ('zzz_affiliate_insert'), ('zzz_affiliate_update'), ('zzz_affiliate_delete'),
+        ('zzz_affiliate_truncate')) AS w (name) ON CASE w.name
+            WHEN 'zzz_affiliate_row' THEN c.relkind = 'p' OR b.replica
+            WHEN 'zzz_affiliate_truncate' THEN r.relid = c.oid
             ELSE c.relkind <> 'p' AND NOT b.replica END
     LEFT JOIN pg_trigger t ON t.tgrelid = r.relid AND t.tgname = w.name AND t.tgfoid IN (SELECT f.oid FROM functions f)
 UNION ALL

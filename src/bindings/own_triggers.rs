@@ -10,7 +10,8 @@ use crate::server::rights::as_owner;
 use crate::server::rows::Rows;
 use crate::server::spi::{Connection, Sees};
 
-/// Gives a table the triggers of an attached one. Statement triggers cost least; but they see neither what goes
+/// Gives a table the triggers of an attached one. Their names sort last, since triggers fire in the
+/// order of their names and one of the host may attribute. Statement triggers cost least; but they see neither what goes
 /// straight into a partition nor what logical replication applies. Those that a schema brought
 /// along, without a binding, give way.
 pub fn create_triggers(connection: &Connection, host: &Candidate, function: &str, replica: bool) {
@@ -22,26 +23,26 @@ pub fn create_triggers(connection: &Connection, host: &Candidate, function: &str
     let body = format!("EXECUTE FUNCTION {function}");
     if host.is_partitioned || replica {
         run(format!(
-            "CREATE TRIGGER affiliate_row AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW {body}"
+            "CREATE TRIGGER zzz_affiliate_row AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW {body}"
         ));
     } else {
         run(format!(
-            "CREATE TRIGGER affiliate_insert AFTER INSERT ON {table}
+            "CREATE TRIGGER zzz_affiliate_insert AFTER INSERT ON {table}
              REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT {body}"
         ));
         run(format!(
-            "CREATE TRIGGER affiliate_update AFTER UPDATE ON {table}
+            "CREATE TRIGGER zzz_affiliate_update AFTER UPDATE ON {table}
              REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT {body}"
         ));
         run(format!(
-            "CREATE TRIGGER affiliate_delete AFTER DELETE ON {table}
+            "CREATE TRIGGER zzz_affiliate_delete AFTER DELETE ON {table}
              REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT {body}"
         ));
     }
     // a partition that comes later has none: TRUNCATE of it alone is found by affiliate_verify()
     for relation in with_partitions(connection, host.oid) {
         run(format!(
-            "CREATE TRIGGER affiliate_truncate BEFORE TRUNCATE ON {}
+            "CREATE TRIGGER zzz_affiliate_truncate BEFORE TRUNCATE ON {}
          FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate()",
             table_name(relation)
         ));

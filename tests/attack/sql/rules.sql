@@ -36,10 +36,10 @@ CREATE RULE forge AS ON INSERT TO payments DO ALSO INSERT INTO alice.payments VA
 -- until: 15
 CALL lie('of_view()', 'bigint', '17');
 DELETE FROM payments;
-DROP TRIGGER IF EXISTS affiliate_insert ON payments;
-DROP TRIGGER IF EXISTS affiliate_update ON payments;
-DROP TRIGGER IF EXISTS affiliate_delete ON payments;
-DROP TRIGGER IF EXISTS affiliate_truncate ON payments;
+DROP TRIGGER IF EXISTS zzz_affiliate_insert ON payments;
+DROP TRIGGER IF EXISTS zzz_affiliate_update ON payments;
+DROP TRIGGER IF EXISTS zzz_affiliate_delete ON payments;
+DROP TRIGGER IF EXISTS zzz_affiliate_truncate ON payments;
 ALTER TABLE payments DROP CONSTRAINT payments_pkey;
 ALTER TABLE payments ALTER id DROP NOT NULL;
 VACUUM payments;
@@ -52,10 +52,10 @@ CREATE RULE "_RETURN" AS ON SELECT TO payments DO INSTEAD
 -- until: 15
 CALL lie('of_view()', 'bigint', '1');
 DELETE FROM refunds;
-DROP TRIGGER IF EXISTS affiliate_insert ON refunds;
-DROP TRIGGER IF EXISTS affiliate_update ON refunds;
-DROP TRIGGER IF EXISTS affiliate_delete ON refunds;
-DROP TRIGGER IF EXISTS affiliate_truncate ON refunds;
+DROP TRIGGER IF EXISTS zzz_affiliate_insert ON refunds;
+DROP TRIGGER IF EXISTS zzz_affiliate_update ON refunds;
+DROP TRIGGER IF EXISTS zzz_affiliate_delete ON refunds;
+DROP TRIGGER IF EXISTS zzz_affiliate_truncate ON refunds;
 ALTER TABLE refunds DROP CONSTRAINT refunds_pkey;
 ALTER TABLE refunds ALTER id DROP NOT NULL;
 VACUUM refunds;

@@ -80,8 +80,8 @@ $$;
 CREATE TRIGGER aaa_alter AFTER INSERT OR UPDATE ON payments FOR EACH STATEMENT EXECUTE FUNCTION alter_it();
 
 -- attack: with the names of ours
-CREATE TRIGGER affiliate_row AFTER INSERT OR UPDATE OR DELETE ON payments FOR EACH ROW EXECUTE FUNCTION tattle();
-ALTER TABLE payments RENAME CONSTRAINT payments_pkey TO affiliate_insert;
+CREATE TRIGGER zzz_affiliate_row AFTER INSERT OR UPDATE OR DELETE ON payments FOR EACH ROW EXECUTE FUNCTION tattle();
+ALTER TABLE payments RENAME CONSTRAINT payments_pkey TO zzz_affiliate_insert;
 
 -- attack: ours renamed, and dropped
 -- only: after
@@ -97,7 +97,7 @@ BEGIN
     END LOOP;
 END
 $$;
-CREATE TRIGGER affiliate_delete AFTER DELETE ON payments FOR EACH STATEMENT EXECUTE FUNCTION tattle();
+CREATE TRIGGER zzz_affiliate_delete AFTER DELETE ON payments FOR EACH STATEMENT EXECUTE FUNCTION tattle();
 
 -- attack: of our function, where he has the right to it
 -- only: after

@@ -53,7 +53,7 @@ CREATE TABLE again (id int PRIMARY KEY, customer text, amount numeric);
 ALTER TABLE again ADD CONSTRAINT positive CHECK (amount > 0);
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 -- our triggers can't be made: what was lent goes back with the rest
-CREATE TRIGGER affiliate_truncate BEFORE TRUNCATE ON again EXECUTE FUNCTION nothing();
+CREATE TRIGGER zzz_affiliate_truncate BEFORE TRUNCATE ON again EXECUTE FUNCTION nothing();
 SELECT affiliate_attach_payments('again', customer => 'customer', amount => 'amount') AS binding;
 ROLLBACK TO s;
 CREATE TABLE again (id int PRIMARY KEY, customer text, amount numeric);

@@ -55,9 +55,9 @@ SELECT * FROM paying;
 -- What needs a hand.
 INSERT INTO affiliate.payment (id, customer, amount) VALUES (10, 'a', 'NaN');
 SELECT affiliate_record_refund('affiliate.payment', 99, 'early', 1, kind => 'dispute');
-ALTER TABLE affiliate.payment DISABLE TRIGGER affiliate_update;
+ALTER TABLE affiliate.payment DISABLE TRIGGER zzz_affiliate_update;
 SELECT quarantined, refunds_waiting, binding_problems FROM affiliate.operations;
-ALTER TABLE affiliate.payment ENABLE TRIGGER affiliate_update;
+ALTER TABLE affiliate.payment ENABLE TRIGGER zzz_affiliate_update;
 
 -- A reader sees it, and nobody else.
 CREATE ROLE regress_watcher;

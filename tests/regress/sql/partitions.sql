@@ -119,7 +119,7 @@ SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations >
 
 -- A partition that is detached takes its rows out of the table: they are payments no more, as if deleted.
 ALTER TABLE payments DETACH PARTITION payments_06;
-SELECT tgname FROM pg_trigger WHERE tgrelid = 'payments_06'::regclass AND tgname = 'affiliate_row';
+SELECT tgname FROM pg_trigger WHERE tgrelid = 'payments_06'::regclass AND tgname = 'zzz_affiliate_row';
 INSERT INTO payments_06 (customer, id, paid_on, amount) VALUES ('bob', 64, '2024-06-02', 30);
 DELETE FROM payments_06 WHERE id = 63;
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
@@ -177,15 +177,15 @@ SELECT payment_key, refund_key FROM affiliate.refund;
 
 -- The state of the triggers is that of every partition.
 SELECT table_name, relation, trigger_name, trigger_state, problem FROM affiliate.binding_health
-WHERE table_name = 'public.sales' AND trigger_name = 'affiliate_row' ORDER BY relation::text COLLATE "C";
-ALTER TABLE sales_us DISABLE TRIGGER affiliate_row;
+WHERE table_name = 'public.sales' AND trigger_name = 'zzz_affiliate_row' ORDER BY relation::text COLLATE "C";
+ALTER TABLE sales_us DISABLE TRIGGER zzz_affiliate_row;
 SELECT relation, trigger_name, trigger_state, problem FROM affiliate.binding_health WHERE problem IS NOT NULL;
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
-ALTER TABLE sales_us ENABLE TRIGGER affiliate_row;
+ALTER TABLE sales_us ENABLE TRIGGER zzz_affiliate_row;
 
 -- Detached, all of it is as before.
 SELECT affiliate_detach('archive');
-SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgrelid::regclass::text ~ '^archive' AND tgname = 'affiliate_row';
+SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgrelid::regclass::text ~ '^archive' AND tgname = 'zzz_affiliate_row';
 
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 SELECT * FROM affiliate_reconcile();

@@ -158,7 +158,7 @@ INSERT INTO affiliate.binding (payments) VALUES ('forged');
 INSERT INTO affiliate.referral (customer) VALUES ('mallory');
 SELECT nextval('affiliate.epoch');
 SELECT affiliate_stats('alice');
-DROP TRIGGER affiliate_insert ON payments;
+DROP TRIGGER zzz_affiliate_insert ON payments;
 ALTER TABLE payments DISABLE TRIGGER ALL;
 CREATE TABLE affiliate.mine ();
 ALTER EXTENSION affiliate ADD TABLE forged;

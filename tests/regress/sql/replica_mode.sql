@@ -55,7 +55,7 @@ SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations >
 UPDATE payments SET amount = 80 WHERE id = 8;
 
 -- Triggers disabled, one and all: verify says so before a payment is lost, and which ones are lost after.
-ALTER TABLE payments DISABLE TRIGGER affiliate_insert;
+ALTER TABLE payments DISABLE TRIGGER zzz_affiliate_insert;
 SELECT * FROM health WHERE problem IS NOT NULL;
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 INSERT INTO payments VALUES (9, 'bob', 90);
@@ -72,19 +72,19 @@ SELECT * FROM affiliate_reconcile();
 SELECT key, seq, base, amount FROM ledger WHERE payments = 'payments'::regclass AND key IN (5, 7, 8, 9, 10) ORDER BY key, seq;
 
 -- Enabled for replicas only, they are silent here; those of a collector must always fire. Either way verify raises it.
-ALTER TABLE payments ENABLE REPLICA TRIGGER affiliate_update;
-ALTER TABLE collected ENABLE TRIGGER affiliate_row;
+ALTER TABLE payments ENABLE REPLICA TRIGGER zzz_affiliate_update;
+ALTER TABLE collected ENABLE TRIGGER zzz_affiliate_row;
 SELECT * FROM health WHERE problem IS NOT NULL ORDER BY 1, 2;
 SELECT check_name, violations FROM affiliate_verify() WHERE violations > 0;
-ALTER TABLE payments ENABLE TRIGGER affiliate_update;
-ALTER TABLE collected ENABLE ALWAYS TRIGGER affiliate_row;
+ALTER TABLE payments ENABLE TRIGGER zzz_affiliate_update;
+ALTER TABLE collected ENABLE ALWAYS TRIGGER zzz_affiliate_row;
 -- more often than asked for does no harm
-ALTER TABLE payments ENABLE ALWAYS TRIGGER affiliate_update;
+ALTER TABLE payments ENABLE ALWAYS TRIGGER zzz_affiliate_update;
 SELECT * FROM health WHERE problem IS NOT NULL ORDER BY 1, 2;
-ALTER TABLE payments ENABLE TRIGGER affiliate_update;
+ALTER TABLE payments ENABLE TRIGGER zzz_affiliate_update;
 
 -- A trigger that somebody dropped; attaching again puts it back under the same number, and the ledger goes on.
-DROP TRIGGER affiliate_insert ON payments;
+DROP TRIGGER zzz_affiliate_insert ON payments;
 INSERT INTO payments VALUES (11, 'bob', 10);
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 SELECT affiliate_detach('payments');
@@ -100,9 +100,9 @@ RESET session_replication_role;
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 SELECT * FROM affiliate_reconcile();
 SELECT key, seq, base, amount FROM ledger WHERE payments = 'payments'::regclass AND key = 7 ORDER BY seq;
-ALTER TABLE refunds DISABLE TRIGGER affiliate_insert;
+ALTER TABLE refunds DISABLE TRIGGER zzz_affiliate_insert;
 SELECT check_name, violations FROM affiliate_verify() WHERE violations > 0;
-ALTER TABLE refunds ENABLE TRIGGER affiliate_insert;
+ALTER TABLE refunds ENABLE TRIGGER zzz_affiliate_insert;
 
 -- The extension's own table is watched as well.
 SET session_replication_role = replica;
@@ -110,9 +110,9 @@ INSERT INTO affiliate.payment (id, customer, amount, paid_at) VALUES (1, 'bob', 
 RESET session_replication_role;
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 SELECT * FROM affiliate_reconcile();
-ALTER TABLE affiliate.payment DISABLE TRIGGER affiliate_delete;
+ALTER TABLE affiliate.payment DISABLE TRIGGER zzz_affiliate_delete;
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
-ALTER TABLE affiliate.payment ENABLE TRIGGER affiliate_delete;
+ALTER TABLE affiliate.payment ENABLE TRIGGER zzz_affiliate_delete;
 
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 SELECT * FROM affiliate_reconcile();

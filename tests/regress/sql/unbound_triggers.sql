@@ -18,22 +18,22 @@ CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
 CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id);
 CREATE TABLE parts_21 PARTITION OF parts_2 FOR VALUES FROM (100) TO (200);
 -- what a dump of the schema says
-CREATE TRIGGER affiliate_insert AFTER INSERT ON payments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
-CREATE TRIGGER affiliate_update AFTER UPDATE ON payments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
-CREATE TRIGGER affiliate_delete AFTER DELETE ON payments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
-CREATE TRIGGER affiliate_truncate BEFORE TRUNCATE ON payments FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate();
-CREATE TRIGGER affiliate_insert AFTER INSERT ON refunds REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_refunds();
-CREATE TRIGGER affiliate_update AFTER UPDATE ON refunds REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_refunds();
-CREATE TRIGGER affiliate_delete AFTER DELETE ON refunds REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_refunds();
-CREATE TRIGGER affiliate_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate();
-CREATE TRIGGER affiliate_row AFTER INSERT OR UPDATE OR DELETE ON parts FOR EACH ROW EXECUTE FUNCTION affiliate.post_payments();
-CREATE TRIGGER affiliate_truncate BEFORE TRUNCATE ON parts FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate();
-CREATE TRIGGER affiliate_truncate BEFORE TRUNCATE ON parts_21 FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate();
+CREATE TRIGGER zzz_affiliate_insert AFTER INSERT ON payments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
+CREATE TRIGGER zzz_affiliate_update AFTER UPDATE ON payments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
+CREATE TRIGGER zzz_affiliate_delete AFTER DELETE ON payments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_payments();
+CREATE TRIGGER zzz_affiliate_truncate BEFORE TRUNCATE ON payments FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate();
+CREATE TRIGGER zzz_affiliate_insert AFTER INSERT ON refunds REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_refunds();
+CREATE TRIGGER zzz_affiliate_update AFTER UPDATE ON refunds REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_refunds();
+CREATE TRIGGER zzz_affiliate_delete AFTER DELETE ON refunds REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION affiliate.post_refunds();
+CREATE TRIGGER zzz_affiliate_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate();
+CREATE TRIGGER zzz_affiliate_row AFTER INSERT OR UPDATE OR DELETE ON parts FOR EACH ROW EXECUTE FUNCTION affiliate.post_payments();
+CREATE TRIGGER zzz_affiliate_truncate BEFORE TRUNCATE ON parts FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate();
+CREATE TRIGGER zzz_affiliate_truncate BEFORE TRUNCATE ON parts_21 FOR EACH STATEMENT EXECUTE FUNCTION affiliate.refuse_truncate();
 -- one that somebody made, on a partition, and one of a table that replication feeds
 CREATE TRIGGER mine AFTER INSERT ON parts_1 FOR EACH ROW EXECUTE FUNCTION affiliate.post_payments();
 CREATE TABLE copied (id int PRIMARY KEY, customer text, amount numeric);
-CREATE TRIGGER affiliate_row AFTER INSERT OR UPDATE OR DELETE ON copied FOR EACH ROW EXECUTE FUNCTION affiliate.post_payments();
-ALTER TABLE copied ENABLE ALWAYS TRIGGER affiliate_row;
+CREATE TRIGGER zzz_affiliate_row AFTER INSERT OR UPDATE OR DELETE ON copied FOR EACH ROW EXECUTE FUNCTION affiliate.post_payments();
+ALTER TABLE copied ENABLE ALWAYS TRIGGER zzz_affiliate_row;
 SELECT * FROM strays ORDER BY table_name, trigger_name;
 SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations > 0;
 

@@ -192,23 +192,23 @@ ROLLBACK;
 
 -- triggers_in_place: disabled, enabled for replicas only, dropped.
 BEGIN;
-ALTER TABLE affiliate.payment DISABLE TRIGGER affiliate_update;
+ALTER TABLE affiliate.payment DISABLE TRIGGER zzz_affiliate_update;
 SELECT * FROM detected();
 ROLLBACK;
 BEGIN;
-ALTER TABLE affiliate.payment ENABLE REPLICA TRIGGER affiliate_insert;
+ALTER TABLE affiliate.payment ENABLE REPLICA TRIGGER zzz_affiliate_insert;
 SELECT * FROM detected();
 ROLLBACK;
 CREATE TABLE payments (id int PRIMARY KEY, customer text, amount numeric, paid_at date);
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', paid_at => 'paid_at') AS binding;
 BEGIN;
-DROP TRIGGER affiliate_delete ON payments;
+DROP TRIGGER zzz_affiliate_delete ON payments;
 SELECT * FROM detected();
 ROLLBACK;
 -- a trigger of somebody else's in its place
 BEGIN;
-DROP TRIGGER affiliate_delete ON payments;
-CREATE TRIGGER affiliate_delete BEFORE UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+DROP TRIGGER zzz_affiliate_delete ON payments;
+CREATE TRIGGER zzz_affiliate_delete BEFORE UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
 SELECT * FROM detected();
 ROLLBACK;
 

@@ -1,4 +1,4 @@
-//! The tables of the host: attaching them, their columns, conditions, keys and amounts.
+//! The tables of the host: attaching them, their columns, conditions and keys, and what a row says.
 
 pub mod alter;
 pub mod amount;
@@ -21,4 +21,5 @@ pub mod ownership;
 pub mod pause;
 pub mod refunds_table;
 pub mod renames;
+pub mod row;
 pub mod spelling;

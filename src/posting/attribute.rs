@@ -9,8 +9,8 @@ use pgrx::prelude::*;
 
 use crate::bindings::binding::Binding;
 use crate::bindings::host_table::Step;
+use crate::bindings::row::Row;
 use crate::bindings::spelling;
-use crate::posting::row::Row;
 use crate::posting::settle::{Options, Settler};
 use crate::programs::referrals::{Recorded, Sought};
 use crate::server::calls::{argument, composite, raw_function, return_rows};

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use crate::bindings::binding::Binding;
 use crate::bindings::host_table::{ROWS_PER_BATCH, Step};
+use crate::bindings::row::{Row, Window};
 use crate::ledger::reader::Reader;
 use crate::posting::insert::{Inserted, Inserts};
 use crate::posting::quarantine;
 use crate::posting::referrals::Referrals;
-use crate::posting::row::{Row, Window};
 use crate::posting::settle::{Counts, Options, Settler};
 use crate::server::names::table_name;
 use crate::server::slot::Slot;

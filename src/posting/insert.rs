@@ -7,6 +7,7 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 
 use crate::bindings::binding::Binding;
+use crate::bindings::row::Row;
 use crate::ledger::payment_keys::key_fits;
 use crate::ledger::reader::Reader;
 use crate::ledger::writer::{Duplicates, Writer};
@@ -15,7 +16,6 @@ use crate::posting::quarantine;
 use crate::posting::referrals::Referrals;
 use crate::posting::refund_spellings;
 use crate::posting::refunds::{self, Recorded};
-use crate::posting::row::Row;
 use crate::posting::transaction;
 use crate::rules::eligibility::{self, History, Verdict};
 use crate::rules::fault::Defect;

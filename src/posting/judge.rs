@@ -1,9 +1,9 @@
 //! What a payment should be and is not, without changing it.
 
+use crate::bindings::row::Row;
 use crate::bindings::spelling;
 use crate::ledger::reader::Entries;
 use crate::posting::quarantine;
-use crate::posting::row::Row;
 use crate::posting::settle::{Asked, Case, Settler, plan};
 use crate::rules::eligibility::Verdict;
 

@@ -17,7 +17,6 @@ pub mod refund_spellings;
 pub mod refunds;
 pub mod respell;
 pub mod restore;
-pub mod row;
 pub mod settle;
 pub mod transaction;
 pub mod transition;

@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 
 use crate::bindings::binding::Binding;
+use crate::bindings::row::Row;
 use crate::posting::refund_spellings;
-use crate::posting::row::Row;
 use crate::rules::calendar::PaidAt;
 use crate::rules::commission::Offer;
 use crate::rules::currency::Currency;

@@ -6,7 +6,7 @@ use pgrx::{FromDatum, pg_sys};
 use rustc_hash::FxHashMap;
 
 use crate::bindings::binding::Binding;
-use crate::posting::row::Row;
+use crate::bindings::row::Row;
 use crate::rules::eligibility::Referral;
 use crate::rules::settlement::Account;
 use crate::server::memory::Context;

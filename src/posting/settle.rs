@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 
 use crate::bindings::binding::{Binding, Mapped};
 use crate::bindings::refunds_table::RefundsTable;
+use crate::bindings::row::Row;
 use crate::bindings::spelling;
 use crate::ledger::payment_keys::key_fits;
 use crate::ledger::reader::Entries;
@@ -17,7 +18,6 @@ use crate::posting::quarantine;
 use crate::posting::referrals::Referrals;
 use crate::posting::refund_spellings;
 use crate::posting::refunds::{self, Recorded};
-use crate::posting::row::Row;
 use crate::rules::eligibility::{self, History, Referral, Verdict};
 use crate::rules::fault::{Defect, Fault};
 use crate::rules::settlement::{self, Posting};

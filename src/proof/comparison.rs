@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 
 use crate::bindings::binding::Binding;
 use crate::bindings::host_table::{ROWS_PER_BATCH, Step};
+use crate::bindings::row::Row;
 use crate::bindings::spelling;
 use crate::ledger::in_order::InOrder;
 use crate::ledger::payment_keys::key_fits;
@@ -19,7 +20,6 @@ use crate::posting::payment::{Beside, Payment};
 use crate::posting::referrals::Referrals;
 use crate::posting::refund_spellings;
 use crate::posting::refunds::Recorded;
-use crate::posting::row::Row;
 use crate::posting::settle::{self, Settler};
 use crate::rules::money;
 use crate::server::numeric;

@@ -9,13 +9,13 @@ use pgrx::prelude::*;
 
 use crate::bindings::asked::bound;
 use crate::bindings::binding::Binding;
+use crate::bindings::row::Window;
 use crate::posting::backfill;
 use crate::posting::judge::Difference;
 use crate::posting::on_error;
 use crate::posting::record_refund::settle_waiting;
 use crate::posting::refund_spellings;
 use crate::posting::respell;
-use crate::posting::row::Window;
 use crate::posting::settle::{Counts, Effect, Options, Settler};
 use crate::proof::comparison;
 use crate::server::calls::{argument, raw_function, required, return_rows};

@@ -24,7 +24,7 @@ const FORBIDDEN: [&str; 16] = [
     "allow(clippy::string_slice",
 ];
 
-/// Decimals are added up by `money::exact_add()`; these are the types that may be summed up.
+/// Decimals are added up by `money::sum()`; these are the types that may be summed up.
 const SUMMED: [&str; 2] = [".sum::<i64>()", ".sum::<usize>()"];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {

@@ -149,7 +149,7 @@ impl RefundsTable {
                     self.host.fill(&found.rows, row, found.first, slot);
                     // SAFETY: the slot holds a row of this table
                     let amount = unsafe { self.amount(slot, currency) }?;
-                    sum = money::exact_add(sum, amount)
+                    sum = money::sum(sum, amount)
                         .ok_or_else(|| Fault::RefundedOutOfRange.of(format!("{sum} + {amount}")))?;
                 }
                 Ok(sum)

@@ -154,7 +154,7 @@ impl Reader {
         entries.terms = Some(terms);
         entries.refunded = decimal(column::REFUNDED)?;
         let base = decimal(column::BASE)?;
-        let posted = money::exact_add(decimal(column::POSTED_BEFORE)?, decimal(column::AMOUNT)?)?;
+        let posted = money::sum(decimal(column::POSTED_BEFORE)?, decimal(column::AMOUNT)?)?;
         let standings = &mut entries.standings;
         let found = standings
             .iter_mut()

@@ -74,8 +74,7 @@ impl Facts for Payment<'_> {
         let recorded = recorded
             .and_then(|recorded| self.in_major_units(recorded, currency))
             .ok_or_else(|| Fault::RefundedOutOfRange.of("recorded refunds"))?;
-        let sum =
-            money::exact_add(in_row, in_table).and_then(|sum| money::exact_add(sum, recorded));
+        let sum = money::sum(in_row, in_table).and_then(|sum| money::sum(sum, recorded));
         let sum = sum.ok_or_else(|| {
             Fault::RefundedOutOfRange.of(format!("{in_row} + {in_table} + {recorded}"))
         })?;

@@ -166,8 +166,8 @@ impl<'a> Pass<'a> {
     fn add(&mut self, entries: &Entries) {
         for standing in &entries.standings {
             self.seen = self.seen.and_then(|(posted, base)| {
-                let posted = money::exact_add(posted, standing.posted)?;
-                Some((posted, money::exact_add(base, standing.base)?))
+                let posted = money::sum(posted, standing.posted)?;
+                Some((posted, money::sum(base, standing.base)?))
             });
         }
     }

@@ -145,7 +145,7 @@ fn outcome(
         ),
         Verdict::Claim(claim) => {
             let rule = claim.terms.rule;
-            let base = money::exact_sub(claim.amount, claim.refunded);
+            let base = money::difference(claim.amount, claim.refunded);
             let earned = base.and_then(|base| {
                 let unrounded = rule.unrounded(base)?;
                 let target = rule.target(base, claim.currency)?;

@@ -74,7 +74,7 @@ unsafe fn recomputes(args: &[pg_sys::NullableDatum]) -> Option<bool> {
         seq >= 1
             && base >= Decimal::ZERO
             && decimal(argument::REFUNDED)? >= Decimal::ZERO
-            && money::exact_sub(target, posted_before)? == amount
+            && money::difference(target, posted_before)? == amount
             && amount.scale() == currency.minor_digits()
             && (!is_first
                 || matures_on >= paid_on

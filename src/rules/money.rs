@@ -48,7 +48,7 @@ fn divide(dividend: i128, divisor: i128) -> (i128, i128) {
 
 /// The difference of two decimals if it is exact; `rust_decimal` would drop digits of operands
 /// whose scales are too far apart.
-pub fn exact_sub(a: Decimal, b: Decimal) -> Option<Decimal> {
+pub fn difference(a: Decimal, b: Decimal) -> Option<Decimal> {
     if b.is_zero() && b.scale() <= a.scale() {
         return Some(a);
     }
@@ -57,7 +57,7 @@ pub fn exact_sub(a: Decimal, b: Decimal) -> Option<Decimal> {
 }
 
 /// The sum of two decimals if it is exact.
-pub fn exact_add(a: Decimal, b: Decimal) -> Option<Decimal> {
+pub fn sum(a: Decimal, b: Decimal) -> Option<Decimal> {
     let (a, b, scale) = widened(a, b)?;
     Decimal::try_from_i128_with_scale(a.checked_add(b)?, scale).ok()
 }
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     fn what_a_decimal_would_round_is_refused() {
         let (large, small) = (dec("79228162514264337593543950335"), dec("0.1"));
-        assert_eq!(exact_add(large, small), None);
-        assert_eq!(exact_sub(large, small), None);
-        assert_eq!(exact_add(large, Decimal::ONE), None);
+        assert_eq!(sum(large, small), None);
+        assert_eq!(difference(large, small), None);
+        assert_eq!(sum(large, Decimal::ONE), None);
         assert_eq!(
             product_text(dec("0.333333"), dec("0.1234567890123456789012345679")).as_deref(),
             Some("0.0411522218518522221851852222218107")
@@ -192,8 +192,8 @@ mod tests {
 
         #[test]
         fn exact_sums_and_differences_agree_with_those_of_decimals(a in amounts(), b in amounts()) {
-            prop_assert_eq!(exact_sub(a, b), Some(a - b));
-            prop_assert_eq!(exact_add(a, b), Some(a + b));
+            prop_assert_eq!(difference(a, b), Some(a - b));
+            prop_assert_eq!(sum(a, b), Some(a + b));
         }
 
         #[test]

@@ -29,15 +29,15 @@ impl Recorded {
             Kind::Dispute => &mut self.disputes,
             Kind::DisputeWon => &mut self.won,
         };
-        *sum = money::exact_add(*sum, amount)?;
+        *sum = money::sum(*sum, amount)?;
         Some(())
     }
 
     /// What they come to, never less than nothing: a won dispute gives back what disputes took and
     /// no more. `None` if that is out of range.
     pub fn refunded(&self) -> Option<Decimal> {
-        let disputed = money::exact_sub(self.disputes, self.won)?;
-        money::exact_add(self.refunds, disputed.max(Decimal::ZERO))
+        let disputed = money::difference(self.disputes, self.won)?;
+        money::sum(self.refunds, disputed.max(Decimal::ZERO))
     }
 }
 

@@ -78,7 +78,7 @@ pub fn reversals(standings: &[Standing]) -> Result<Vec<Posting>, Fault> {
                 refunded: Decimal::ZERO,
                 base_before: standing.base,
                 posted_before: standing.posted,
-                amount: money::exact_sub(Decimal::ZERO, standing.posted)
+                amount: money::difference(Decimal::ZERO, standing.posted)
                     .ok_or(Fault::AmountOutOfRange)?,
                 terms: standing.terms,
             })
@@ -108,7 +108,7 @@ pub fn restored(standings: &[Standing], refunded: Decimal) -> Vec<Posting> {
 /// a first entry even of zero, since it counts as a conversion and freezes the terms.
 pub fn advance(claim: &Claim, standing: Option<&Standing>) -> Result<Option<Posting>, Fault> {
     let refunded = claim.refunded.min(claim.amount);
-    let base = money::exact_sub(claim.amount, refunded).ok_or(Fault::AmountOutOfRange)?;
+    let base = money::difference(claim.amount, refunded).ok_or(Fault::AmountOutOfRange)?;
     let target = claim.terms.rule.target(base, claim.currency);
     let target = target.ok_or(Fault::AmountOutOfRange)?;
     let (base_before, posted_before) =
@@ -116,7 +116,7 @@ pub fn advance(claim: &Claim, standing: Option<&Standing>) -> Result<Option<Post
     if standing.is_some() && base == base_before && target == posted_before {
         return Ok(None);
     }
-    let amount = money::exact_sub(target, posted_before).ok_or(Fault::AmountOutOfRange)?;
+    let amount = money::difference(target, posted_before).ok_or(Fault::AmountOutOfRange)?;
     Ok(Some(Posting {
         account: claim.account,
         currency: claim.currency,

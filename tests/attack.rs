@@ -97,8 +97,11 @@ fn stage() -> Cluster {
 fn obstacle(admin: &mut Client, attack: &Attack) -> Option<String> {
     const MAJOR: &str = "SELECT current_setting('server_version_num')::int / 10000";
     let major: i32 = admin.query_one(MAJOR, &[]).expect("the version").get(0);
-    if major < attack.from || attack.until.is_some_and(|until| major > until) {
-        return Some("not on this version of PostgreSQL".to_owned());
+    if major < attack.from {
+        return Some(format!("for PostgreSQL {} and later", attack.from));
+    }
+    if let Some(until) = attack.until.filter(|until| major > *until) {
+        return Some(format!("for PostgreSQL {until} and earlier"));
     }
     let extension = attack.needs.as_ref()?;
     let found = admin
@@ -109,7 +112,7 @@ fn obstacle(admin: &mut Client, attack: &Attack) -> Option<String> {
         .expect("the extensions");
     found
         .is_empty()
-        .then(|| format!("{extension} is not installed"))
+        .then(|| format!("the server has no {extension}"))
 }
 
 fn play_attacks(cluster: &Cluster, report: &mut Report) {

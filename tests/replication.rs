@@ -82,12 +82,15 @@ fn collector_database(cluster: &Cluster) -> (Client, String) {
     (admin, code)
 }
 
+/// Its workers commit durably: the initial copy of a table drops its slot as soon as it has
+/// committed, and a killed subscriber that forgot this would ask for the slot ever after.
 fn subscribe(admin: &mut Client, publisher: &Cluster, database: &str) {
     run(
         admin,
         &format!(
             "CREATE SUBSCRIPTION from_{database} CONNECTION
-                 'host=127.0.0.1 port={} user=postgres dbname={database}' PUBLICATION payments",
+                 'host=127.0.0.1 port={} user=postgres dbname={database}' PUBLICATION payments
+             WITH (synchronous_commit = on)",
             publisher.port()
         ),
     );

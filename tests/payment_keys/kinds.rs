@@ -41,17 +41,20 @@ pub enum Kind {
 /// What the definitions refer to.
 pub const TYPES: &str = "
     CREATE EXTENSION citext;
-    CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-    CREATE COLLATION accentless (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
     CREATE TYPE channel AS ENUM ('web', 'Web', 'WEB', 'shop', '007', ' 7', 'phone', 'Phone', 'fax', 'mail');
     CREATE DOMAIN some_number AS bigint CHECK (VALUE <> 0);
     CREATE DOMAIN some_amount AS numeric;
     CREATE DOMAIN some_uuid AS uuid;
     CREATE DOMAIN some_code AS citext CHECK (VALUE <> '');
     CREATE DOMAIN narrow_code AS some_code CHECK (length(VALUE) < 100);
-    CREATE DOMAIN some_label AS text COLLATE caseless;
     CREATE DOMAIN some_padded AS char(20);
     CREATE DOMAIN some_interval AS interval;";
+
+/// What they refer to besides, on servers with ICU.
+pub const COLLATIONS: &str = "
+    CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    CREATE COLLATION accentless (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+    CREATE DOMAIN some_label AS text COLLATE caseless;";
 
 macro_rules! keys {
     ($($name:literal: $($definition:literal $kind:ident),+;)+) => {
@@ -102,6 +105,17 @@ keys! {
     "padded_and_bigint": "char(8)" Padded, "bigint" Integer;
     "interval_and_caseless": "interval" Interval, "text COLLATE caseless" Caseless;
     "text_and_date_and_bytea": "text" Exact, "date" Date, "bytea" Bytea;
+}
+
+impl Key {
+    /// Whether it refers to one of the collations.
+    pub fn needs_icu(&self) -> bool {
+        let needs_icu =
+            |definition: &str| definition.contains(" COLLATE ") || definition == "some_label";
+        self.columns
+            .iter()
+            .any(|column| needs_icu(column.definition))
+    }
 }
 
 impl Column {

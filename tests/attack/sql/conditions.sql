@@ -51,6 +51,7 @@ ALTER TABLE payments ALTER status TYPE kind USING status::kind;
 
 -- attack: json that returns a domain
 -- from: 17
+-- only: before
 -- payments: CREATE TABLE payments (id bigint PRIMARY KEY, customer text, amount numeric, currency text, paid_at timestamptz DEFAULT now(), status text, flag boolean DEFAULT true, note jsonb DEFAULT '{"type": "charge"}')
 -- attach: currency => 'currency', paid_when => $c$JSON_VALUE(note, '$.type' RETURNING attached.checked) = 'charge'$c$
 CREATE DOMAIN checked AS text;

@@ -1,5 +1,7 @@
 -- Keys and customers are UTF-8: a database of another encoding is refused as a whole.
 \set VERBOSITY verbose
+-- where in the script is told by some versions only
+\set SHOW_CONTEXT never
 CREATE DATABASE regress_latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C';
 CREATE DATABASE regress_sql_ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C';
 CREATE DATABASE regress_euc_jp TEMPLATE template0 ENCODING 'EUC_JP' LOCALE 'C';

@@ -5,7 +5,6 @@ SET client_min_messages = warning;
 CREATE EXTENSION affiliate;
 CREATE EXTENSION citext;
 SET timezone = 'UTC';
-CREATE COLLATION ignoring_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 SELECT code FROM affiliate_create('maya', code => 'maya');
 SELECT customer FROM affiliate_attribute('bob', code => 'maya', attributed_at => '2024-01-01');
 -- The net commission of every payment, by the text that the ledger knows it by, and what is wrong.
@@ -78,32 +77,26 @@ SELECT * FROM problems;
 SELECT * FROM affiliate_reconcile();
 SELECT payment_key, amount FROM affiliate.refund WHERE binding_id = (SELECT id FROM affiliate.binding WHERE payments = 'by_numeric'::regclass) ORDER BY payment_key;
 
--- Case, by a type or by a collation: terms, refunds and entries go along.
+-- Case, by a type: terms, refunds and entries go along.
 CREATE TABLE by_citext (id citext PRIMARY KEY, customer text, amount numeric, paid_at timestamptz DEFAULT '2024-02-01');
-CREATE TABLE by_collation (id text COLLATE ignoring_case PRIMARY KEY, customer text, amount numeric, paid_at timestamptz DEFAULT '2024-02-01');
 SELECT affiliate_set_program('default', rate => 0.3) IS NOT NULL AS changed;
 SELECT affiliate_attach_payments('by_citext', customer => 'customer', amount => 'amount', paid_at => 'paid_at') > 0 AS bound;
-SELECT affiliate_attach_payments('by_collation', customer => 'customer', amount => 'amount', paid_at => 'paid_at') > 0 AS bound;
 INSERT INTO by_citext VALUES ('abc', 'bob', 100), ('def', 'bob', 100);
-INSERT INTO by_collation VALUES ('abc', 'bob', 100), ('def', 'bob', 100);
-SELECT affiliate_record_refund('by_citext', 'aBc', 'r1', 10), affiliate_record_refund('by_collation', 'aBc', 'r1', 10);
+SELECT affiliate_record_refund('by_citext', 'aBc', 'r1', 10);
 SELECT affiliate_set_program('default', rate => 0.5) IS NOT NULL AS changed;
 UPDATE by_citext SET id = 'ABC' WHERE id = 'abc';
-UPDATE by_collation SET id = 'ABC' WHERE id = 'abc';
-SELECT payments, key, commission FROM ledger WHERE payments IN ('by_citext'::regclass, 'by_collation'::regclass) ORDER BY payments::text, key COLLATE "C";
+SELECT key, commission FROM ledger WHERE payments = 'by_citext'::regclass ORDER BY key COLLATE "C";
 SELECT * FROM problems;
 -- behind the triggers' back: the comparison says so, and reconciling takes the terms along
 SET session_replication_role = replica;
 UPDATE by_citext SET id = 'DEF' WHERE id = 'def';
-UPDATE by_collation SET id = 'DEF' WHERE id = 'def';
 RESET session_replication_role;
 SELECT * FROM problems;
 SELECT * FROM affiliate_reconcile();
 SELECT * FROM affiliate_reconcile();
-SELECT payments, key, commission FROM ledger WHERE payments IN ('by_citext'::regclass, 'by_collation'::regclass) ORDER BY payments::text, key COLLATE "C";
+SELECT key, commission FROM ledger WHERE payments = 'by_citext'::regclass ORDER BY key COLLATE "C";
 UPDATE by_citext SET amount = 200;
-DELETE FROM by_collation;
-SELECT payments, key, commission FROM ledger WHERE payments IN ('by_citext'::regclass, 'by_collation'::regclass) ORDER BY payments::text, key COLLATE "C";
+SELECT key, commission FROM ledger WHERE payments = 'by_citext'::regclass ORDER BY key COLLATE "C";
 -- a table of refunds can be looked up by such a key only if its column compares in the same way
 CREATE TABLE text_refunds (id int PRIMARY KEY, payment text, amount numeric);
 CREATE TABLE citext_refunds (id int PRIMARY KEY, payment citext, amount numeric);

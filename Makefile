@@ -25,6 +25,7 @@ TESTS = --no-default-features --features "pg$(PG_MAJOR) pg_test"
 ##@ Using it
 .PHONY: demo install package
 demo: setup-demo install ## plays the affiliate program on a throw-away server
+	@echo "== demo"
 	@.ci/with-server .ci/demo
 
 install: build ## installs into the PostgreSQL of PG_CONFIG=/path/to/pg_config
@@ -46,13 +47,13 @@ $(SCRIPT): $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 	@mkdir -p $(@D)
 	cat $^ > $@
 
-clean: ## removes what was built, but not the tools and the server of the tests
-	[ ! -d target ] || find target -mindepth 1 -maxdepth 1 ! -name tools ! -name assert -exec rm -rf {} +
+clean: ## removes what was built, but not the tools and the servers of the tests
+	[ ! -d target ] || find target -mindepth 1 -maxdepth 1 ! -name tools ! -name assert ! -name servers -exec rm -rf {} +
 
 ##@ Testing
-.PHONY: test unit pgtest regress isolation integration attack test-assert bench
+.PHONY: test unit pgtest regress isolation integration attack matrix test-assert bench
 # pgtest installs a test build of the extension; those after it install the release build.
-test: unit pgtest regress isolation integration attack ## all of the following but test-assert and bench
+test: unit pgtest regress isolation integration attack ## all of the following up to attack
 
 unit: setup-test ## tests of the Rust code that need no server
 	@echo "== unit"
@@ -72,13 +73,16 @@ isolation: setup-test install ## tests/isolation by pg_isolation_regress
 
 integration: setup-test install ## tests/*.rs, which start servers of their own
 	@echo "== integration"
-	cargo test $(patsubst tests/%.rs,--test %,$(filter-out tests/attack.rs,$(wildcard tests/*.rs))) --no-fail-fast $(TESTS)
+	.ci/integration $(TESTS)
 
 attack: setup-test install ## tests/attack: owners of attached tables and others, against us
 	@echo "== attack"
 	cargo test --test attack $(TESTS)
 
-test-assert: setup-assert $(SCRIPT) ## regress and isolation on a server with assertions, partly under Valgrind; 15 minutes
+matrix: ## test, demo and lint on PostgreSQL 15 to 18; brings the servers
+	.ci/matrix
+
+test-assert: setup-assert $(SCRIPT) ## regress and isolation on a server with assertions, partly under Valgrind; 12 minutes
 	.ci/test-assert $(VERSION)
 
 bench: setup-bench install ## measures what it costs, for 20 minutes; ONLY=bulk,stats for parts
@@ -89,17 +93,21 @@ bench: setup-bench install ## measures what it costs, for 20 minutes; ONLY=bulk,
 lint: fmt-check clippy rooms pgspot ## all of the following
 
 fmt-check: setup-lint ## the formatting
+	@echo "== fmt-check"
 	cargo fmt --check
 
 clippy: setup-lint ## clippy, warnings are errors
+	@echo "== clippy"
 	cargo clippy --all-targets $(TESTS) -- -D warnings
 
-rooms: ## the order of the rooms in src/, circles of files, and lengths
+rooms: setup-lint ## the order of the rooms in src/, circles of files, and lengths
+	@echo "== rooms"
 	.ci/rooms-test
 	.ci/rooms
 
 pgspot: setup-lint $(SCRIPT) ## privilege holes in the install script
-	# a procedure that commits can't pin a search path
+	@echo "== pgspot"
+	# affiliate_run_payouts commits, so that it can't pin a search path
 	target/tools/pgspot/bin/pgspot --proc-without-search-path \
 		'extschema.affiliate_run_payouts(through date,program text)' $(SCRIPT)
 

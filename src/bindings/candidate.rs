@@ -4,6 +4,7 @@ use pgrx::PgTupleDesc;
 use pgrx::prelude::*;
 
 use crate::server::error::Problem;
+use crate::server::majors;
 use crate::server::names::{table_name, type_name};
 use crate::server::relations::Relations;
 use crate::server::spi::{self, Connection, Sees};
@@ -94,6 +95,13 @@ impl Candidate {
             }
             .raise()
         });
+        if majors::is_virtual(self.oid, attnum) {
+            Problem::ColumnNotStored {
+                table: self.name.clone(),
+                column: name.to_owned(),
+            }
+            .raise();
+        }
         NamedColumn {
             name: name.to_owned(),
             attnum,
@@ -125,7 +133,7 @@ impl Candidate {
     ) -> NamedColumn {
         let column = self.column(name);
         let type_oid = self.type_of(&column);
-        if !types.contains(&type_oid) || self.is_virtual(&column) {
+        if !types.contains(&type_oid) {
             self.refuse_type(&column, allowed);
         }
         column
@@ -146,7 +154,7 @@ impl Candidate {
         let type_oid = self.type_of(&column);
         let is_array = unsafe { pg_sys::get_element_type(type_oid) } != pg_sys::InvalidOid;
         let is_composite = unsafe { pg_sys::type_is_rowtype(type_oid) };
-        if UNUSABLE.contains(&type_oid) || is_array || is_composite || self.is_virtual(&column) {
+        if UNUSABLE.contains(&type_oid) || is_array || is_composite {
             self.refuse_type(&column, "bigint, uuid or text");
         }
         column
@@ -157,13 +165,6 @@ impl Candidate {
         attribute.map_or(pg_sys::InvalidOid, |a| unsafe {
             pg_sys::getBaseType(a.atttypid)
         })
-    }
-
-    /// Columns computed when read are not in the rows that triggers see.
-    fn is_virtual(&self, column: &NamedColumn) -> bool {
-        self.descriptor
-            .get(column.attnum as usize - 1)
-            .is_some_and(|a| a.attgenerated as u8 == b'v')
     }
 
     fn refuse_type(&self, column: &NamedColumn, allowed: &'static str) -> ! {
@@ -219,7 +220,10 @@ impl Candidate {
                 AND (SELECT array_agg(k::int2 ORDER BY k::int2) FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k)
                     = (SELECT array_agg(k ORDER BY k) FROM unnest($2::int2[]) k)
                 AND NOT EXISTS (SELECT FROM pg_attribute a
-                    WHERE a.attrelid = $1 AND a.attnum = ANY ($2::int2[]) AND NOT a.attnotnull)";
+                    WHERE a.attrelid = $1 AND a.attnum = ANY ($2::int2[]) AND NOT a.attnotnull)
+                -- since 18 a column is NOT NULL before all of its rows are known to be
+                AND NOT EXISTS (SELECT FROM pg_constraint c
+                    WHERE c.conrelid = $1 AND c.contype = 'n' AND c.conkey <@ $2 AND NOT c.convalidated)";
         let attnums: Vec<i16> = columns.iter().map(|column| column.attnum).collect();
         if connection
             .run(UNIQUE, Sees::Now, &[self.oid.into(), attnums.into()])

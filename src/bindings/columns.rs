@@ -2,6 +2,7 @@
 
 use pgrx::{PgTupleDesc, pg_sys};
 
+use crate::server::majors;
 use crate::server::names::type_name_with;
 use crate::server::slot::Slot;
 use crate::server::spi::{self, Sees};
@@ -168,7 +169,8 @@ impl Resolver {
     /// A column by its name and attribute number.
     pub fn column(&self, name: &str, attnum: i16) -> Mapped {
         let in_root = by_number(&self.root, if self.attnums_hold { attnum } else { 0 })
-            .or_else(|| by_name(&self.root, name));
+            .or_else(|| by_name(&self.root, name))
+            .filter(|at| !self.is_virtual(*at));
         let found = match in_root {
             Some(at) if self.is_root => Some(at),
             Some(at) => self
@@ -192,6 +194,13 @@ impl Resolver {
                     to_text: ToText::of(type_oid, self.root_oid),
                 })
             })
+    }
+
+    /// Whether a column of the partitioned table, or of the table itself, is in no row: it has
+    /// taken the name of one that was.
+    fn is_virtual(&self, at: usize) -> bool {
+        let attribute = self.root.get(at);
+        attribute.is_some_and(|attribute| majors::is_virtual(self.root_oid, attribute.attnum))
     }
 
     pub fn read_column(&self, attnum: i16) -> Option<ReadColumn> {

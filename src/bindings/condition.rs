@@ -13,6 +13,7 @@ use pgrx::{PgTupleDesc, pg_sys};
 
 use crate::bindings::moments;
 use crate::server::error::Problem;
+use crate::server::majors;
 use crate::server::memory::Context;
 use crate::server::names::type_name;
 use crate::server::rights::{as_table_owner_parsing, with_same_settings};
@@ -198,7 +199,13 @@ fn reads(table: pg_sys::Oid, expression: *mut pg_sys::Node) -> Result<Reads, Str
                 return Err("it uses the whole row or a system column".to_owned());
             }
             let name = pg_sys::get_attname(table, attnum, false);
-            reads.push((CStr::from_ptr(name).to_string_lossy().into_owned(), attnum));
+            let name = CStr::from_ptr(name).to_string_lossy().into_owned();
+            if majors::is_virtual(table, attnum) {
+                return Err(format!(
+                    "it uses the column \"{name}\", which is not stored"
+                ));
+            }
+            reads.push((name, attnum));
         }
     }
 }

@@ -89,6 +89,10 @@ pub enum Problem {
         type_name: String,
         allowed: &'static str,
     },
+    ColumnNotStored {
+        table: String,
+        column: String,
+    },
     NoPaymentKey {
         table: String,
         remedy: &'static str,
@@ -409,6 +413,14 @@ impl Problem {
                 "column has an unusable type".to_owned(),
                 format!("Column \"{column}\" of {table} has type {type_name}."),
                 &format!("Use a column of type {allowed}."),
+            ),
+            Self::ColumnNotStored { table, column } => report(
+                Code::ERRCODE_INVALID_COLUMN_DEFINITION,
+                "column is not stored".to_owned(),
+                format!(
+                    "Column \"{column}\" of {table} is generated when it is read, and in no row."
+                ),
+                "Use a column that is stored, or generate this one as STORED.",
             ),
             Self::NoPaymentKey { table, remedy } => report(
                 Code::ERRCODE_INVALID_TABLE_DEFINITION,

@@ -4,7 +4,7 @@
 use std::ffi::c_int;
 
 use pgrx::pg_sys::{
-    CmdType, EState, IndexInfo, IndexScanDesc, List, Relation, ResultRelInfo, Snapshot,
+    CmdType, EState, IndexInfo, IndexScanDesc, List, Oid, Relation, ResultRelInfo, Snapshot,
     TupleTableSlot,
 };
 
@@ -149,4 +149,11 @@ unsafe extern "C-unwind" {
         slot: *mut TupleTableSlot,
         command: CmdType::Type,
     );
+}
+
+/// Whether a column is computed when it is read, as it may be since 18. It is in no row that a
+/// trigger sees. Asked of the catalog, because most copies of a table's descriptor forget it.
+pub fn is_virtual(table: Oid, attnum: i16) -> bool {
+    // SAFETY: reads the catalog of attributes
+    unsafe { pgrx::pg_sys::get_attgenerated(table, attnum) as u8 == b'v' }
 }

@@ -51,9 +51,9 @@ clean: ## removes what was built, but not the tools and the servers of the tests
 	[ ! -d target ] || find target -mindepth 1 -maxdepth 1 ! -name tools ! -name assert ! -name servers -exec rm -rf {} +
 
 ##@ Testing
-.PHONY: test unit pgtest regress isolation integration attack matrix test-assert bench
+.PHONY: test unit pgtest regress isolation cases integration attack matrix test-assert bench
 # pgtest installs a test build of the extension; those after it install the release build.
-test: unit pgtest regress isolation integration attack ## all of the following up to attack
+test: unit pgtest regress isolation cases integration attack ## all of the following up to attack
 
 unit: setup-test ## tests of the Rust code that need no server
 	@echo "== unit"
@@ -70,6 +70,10 @@ regress: setup-test install ## tests/regress by pg_regress
 isolation: setup-test install ## tests/isolation by pg_isolation_regress
 	@echo "== isolation"
 	.ci/with-server .ci/regress isolation
+
+cases: setup-test install ## tests/cases, each in a database of its own
+	@echo "== cases"
+	.ci/with-server .ci/cases
 
 integration: setup-test install ## tests/*.rs, which start servers of their own
 	@echo "== integration"

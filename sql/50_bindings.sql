@@ -17,6 +17,8 @@ CREATE TABLE affiliate.binding (
     attnums          smallint[] NOT NULL,
     currency_code    text COLLATE "C",
     minor_units      boolean NOT NULL,
+    minor_units_of   text COLLATE "C",
+    paid_at_zone     text,
     paid_when        text,
     paid_when_columns text[] NOT NULL DEFAULT '{}',
     paid_when_mapped text[] NOT NULL DEFAULT '{}',
@@ -30,7 +32,7 @@ CREATE TABLE affiliate.binding (
     paused_because   text,
     paused_by        text,
     CONSTRAINT binding_on_delete CHECK (on_delete IN ('reverse', 'keep')),
-    CONSTRAINT binding_currency CHECK (currency IS NULL OR currency_code IS NULL)
+    CONSTRAINT binding_minor_units_of CHECK (minor_units AND minor_units_of = 'stripe' OR minor_units_of IS NULL)
 );
 CREATE UNIQUE INDEX binding_payments ON affiliate.binding (payments);
 COMMENT ON TABLE affiliate.binding IS 'Attached payments tables and the meaning of their columns';
@@ -40,8 +42,10 @@ COMMENT ON COLUMN affiliate.binding.table_name IS 'Its qualified name when it wa
 COMMENT ON COLUMN affiliate.binding.attnums IS 'Attribute numbers of customer, amount, currency, paid_at, refunded and product, 0 where there is none, then those of the key';
 COMMENT ON COLUMN affiliate.binding.payment_key IS 'Column names of the key, in its order';
 COMMENT ON COLUMN affiliate.binding.key_types IS 'Types of the key''s columns by which the ledger knows its payments: while they are those of the table, so are the texts of the keys';
-COMMENT ON COLUMN affiliate.binding.currency_code IS 'ISO 4217 code of every row where no column holds it';
-COMMENT ON COLUMN affiliate.binding.minor_units IS 'Whether amounts are integers in the minor unit (cents)';
+COMMENT ON COLUMN affiliate.binding.currency_code IS 'ISO 4217 code of rows that do not say theirs: of all where no column holds it, else of those where it is NULL';
+COMMENT ON COLUMN affiliate.binding.minor_units IS 'Whether amounts are in the minor unit (cents)';
+COMMENT ON COLUMN affiliate.binding.minor_units_of IS 'stripe: minor units are those of Stripe''s API; NULL: those of ISO 4217';
+COMMENT ON COLUMN affiliate.binding.paid_at_zone IS 'Time zone of payment times that hold none; NULL: UTC';
 COMMENT ON COLUMN affiliate.binding.paid_when IS 'SQL condition over the row; its columns are written with the names in paid_when_columns';
 COMMENT ON COLUMN affiliate.binding.paid_when_columns IS 'Names under which paid_when knows the columns paid_when_attnums';
 COMMENT ON COLUMN affiliate.binding.paid_when_mapped IS 'What these columns are called, in a dump';
@@ -178,25 +182,27 @@ CREATE FUNCTION @extschema@.affiliate_attach_payments(
     currency text DEFAULT NULL, paid_at text DEFAULT NULL, payment_key text DEFAULT NULL,
     since timestamptz DEFAULT NULL, replica boolean DEFAULT false, refunded text DEFAULT NULL,
     product text DEFAULT NULL, paid_when text DEFAULT NULL, minor_units boolean DEFAULT false,
-    currency_code text DEFAULT NULL, program text DEFAULT 'default', on_delete text DEFAULT 'reverse'
+    currency_code text DEFAULT NULL, program text DEFAULT 'default', on_delete text DEFAULT 'reverse',
+    minor_units_of text DEFAULT NULL, paid_at_zone text DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_attach_payments_wrapper';
-COMMENT ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text)
+COMMENT ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text, text, text)
     IS 'Binds a payments table by its column names and returns the number of the binding; scans nothing';
-REVOKE ALL ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_alter_binding(
     payments regclass, currency text DEFAULT NULL, paid_at text DEFAULT NULL, since timestamptz DEFAULT NULL,
     refunded text DEFAULT NULL, product text DEFAULT NULL, paid_when text DEFAULT NULL,
     minor_units boolean DEFAULT NULL, currency_code text DEFAULT NULL, program text DEFAULT NULL,
-    on_delete text DEFAULT NULL, clear text[] DEFAULT NULL
+    on_delete text DEFAULT NULL, clear text[] DEFAULT NULL, minor_units_of text DEFAULT NULL,
+    paid_at_zone text DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_alter_binding_wrapper';
-COMMENT ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[])
+COMMENT ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[], text, text)
     IS 'Changes options of a bound payments table while payments go on; NULL leaves one as it is, clear names those to be let go; returns whether anything changed';
-REVOKE ALL ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[], text, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_detach("table" regclass DEFAULT NULL, dropped text DEFAULT NULL) RETURNS boolean
 LANGUAGE c SET search_path = pg_catalog, pg_temp

@@ -91,7 +91,7 @@ COMMENT ON COLUMN affiliate.refunds_binding.refunds IS 'The table, dumped by nam
 COMMENT ON COLUMN affiliate.refunds_binding.table_oid IS 'The OID of the table when attnums was written, as in affiliate.binding';
 COMMENT ON COLUMN affiliate.refunds_binding.payment_key IS 'Columns that name the payment, in the order of its key';
 COMMENT ON COLUMN affiliate.refunds_binding.attnums IS 'Attribute numbers of refund_key, amount and currency, 0 where there is none, then those of payment_key';
-COMMENT ON COLUMN affiliate.refunds_binding.minor_units IS 'Whether the amounts are integers in the minor unit (cents)';
+COMMENT ON COLUMN affiliate.refunds_binding.minor_units IS 'Whether the amounts are in the minor unit (cents), which is that of the payments';
 COMMENT ON INDEX affiliate.refunds_binding_refunds IS 'A table is bound once';
 COMMENT ON INDEX affiliate.refunds_binding_payments IS 'A payments table has one table of refunds';
 COMMENT ON SEQUENCE affiliate.refunds_binding_id_seq IS 'Numbers attached tables of refunds';

@@ -23,6 +23,8 @@ const CLEARABLE: &[&str] = &[
     "product",
     "paid_when",
     "since",
+    "minor_units_of",
+    "paid_at_zone",
 ];
 
 /// A binding as it is.
@@ -44,7 +46,8 @@ fn current(connection: &Connection, id: i32) -> Option<Current> {
             b.currency_code, b.minor_units, b.since, b.program, b.on_delete,
             EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
                 OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
-            EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = 'refund' AND f.canceled_at IS NULL)
+            EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = 'refund' AND f.canceled_at IS NULL),
+            b.minor_units_of, b.paid_at_zone
         FROM affiliate.binding b WHERE b.id = $1 AND b.detached_at IS NULL FOR UPDATE";
     let rows = as_owner(|| connection.run(CURRENT, Sees::Now, &[id.into()]));
     let names: Vec<Option<String>> = rows.get(0, 0)?;
@@ -61,6 +64,8 @@ fn current(connection: &Connection, id: i32) -> Option<Current> {
             paid_when: None,
             currency_code: rows.get(0, 1),
             minor_units: rows.get(0, 2)?,
+            minor_units_of: rows.get(0, 8),
+            paid_at_zone: rows.get(0, 9),
             since: rows.get::<TimestampWithTimeZone>(0, 3).map(i64::from),
             program: rows.get(0, 4)?,
             on_delete: rows.get(0, 5)?,
@@ -82,6 +87,8 @@ struct Changes {
     currency_code: Option<String>,
     program: Option<String>,
     on_delete: Option<String>,
+    minor_units_of: Option<String>,
+    paid_at_zone: Option<String>,
     /// The options to be let go.
     clear: Vec<String>,
 }
@@ -101,6 +108,8 @@ fn affiliate_alter_binding(
     program: Option<String>,
     on_delete: Option<String>,
     clear: Option<Vec<Option<String>>>,
+    minor_units_of: Option<String>,
+    paid_at_zone: Option<String>,
 ) -> bool {
     let binding = bound(payments);
     if binding.id == OWN_PAYMENTS {
@@ -119,6 +128,8 @@ fn affiliate_alter_binding(
         currency_code,
         program,
         on_delete,
+        minor_units_of,
+        paid_at_zone,
     };
     spi::connect(|connection| alter(connection, &binding, changes))
 }
@@ -178,6 +189,11 @@ impl Changes {
         if self.minor_units.is_some_and(|u| u != before.minor_units) {
             frozen("minor_units");
         }
+        let unit_of = |mapping: &Mapping| mapping.minor_units_of.clone();
+        let is_given = self.minor_units_of.is_some() || self.clears("minor_units_of");
+        if is_given && self.minor_units_of != unit_of(before) {
+            frozen("minor_units_of");
+        }
         if self.clears("refunded") && before.refunded.is_some() {
             frozen("refunded");
         }
@@ -208,6 +224,8 @@ impl Changes {
             product: choice.of("product", self.product, before.product),
             paid_when: choice.of("paid_when", self.paid_when, None),
             minor_units: self.minor_units.unwrap_or(before.minor_units),
+            minor_units_of: choice.of("minor_units_of", self.minor_units_of, before.minor_units_of),
+            paid_at_zone: choice.of("paid_at_zone", self.paid_at_zone, before.paid_at_zone),
             currency_code: choice.of("currency_code", self.currency_code, before.currency_code),
             since: choice.of("since", self.since, before.since),
             program: self.program.unwrap_or(before.program),
@@ -246,14 +264,15 @@ fn write(
             (table_oid, attnums) = (b.payments::oid, n.attnums || CASE WHEN b.table_oid = b.payments::oid
                 THEN b.attnums[7:] ELSE affiliate.attribute_numbers(b.payments, b.payment_key) END),
             (paid_when, paid_when_columns, paid_when_mapped, paid_when_attnums) = (
-                CASE WHEN $14 THEN $12 ELSE b.paid_when END, CASE WHEN $14 THEN $13 ELSE b.paid_when_columns END,
-                CASE WHEN $14 THEN $13 ELSE b.paid_when_mapped END,
-                CASE WHEN $14 THEN affiliate.attribute_numbers(b.payments, $13) ELSE b.paid_when_attnums END)
-         FROM affiliate.attribute_numbers($15, ARRAY[$1, $2, $3, $4, $5, $6]) AS n (attnums)
-         WHERE b.id = $16 AND (
-            (b.currency, b.paid_at, b.refunded, b.product, b.program, b.currency_code, b.minor_units, b.since, b.on_delete)
-                IS DISTINCT FROM ($3, $4, $5, $6, $7, $8, $9, $10, $11)
-            OR b.attnums[:6] IS DISTINCT FROM n.attnums OR $14 AND b.paid_when IS DISTINCT FROM $12)",
+                CASE WHEN $16 THEN $14 ELSE b.paid_when END, CASE WHEN $16 THEN $15 ELSE b.paid_when_columns END,
+                CASE WHEN $16 THEN $15 ELSE b.paid_when_mapped END,
+                CASE WHEN $16 THEN affiliate.attribute_numbers(b.payments, $15) ELSE b.paid_when_attnums END)
+         FROM affiliate.attribute_numbers($17, ARRAY[$1, $2, $3, $4, $5, $6]) AS n (attnums)
+         WHERE b.id = $18 AND (
+            (b.currency, b.paid_at, b.refunded, b.product, b.program, b.currency_code, b.minor_units, b.since, b.on_delete,
+                    b.minor_units_of, b.paid_at_zone)
+                IS DISTINCT FROM ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            OR b.attnums[:6] IS DISTINCT FROM n.attnums OR $16 AND b.paid_when IS DISTINCT FROM $14)",
         Fitting::COLUMNS,
         Fitting::PARAMETERS
     );

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use crate::bindings::columns::Column;
 use crate::rules::currency::Currency;
 use crate::rules::fault::{Defect, Fault};
-use crate::rules::money;
+use crate::rules::unit::Unit;
 use crate::server::numeric::{self, Unfit};
 
 /// What may be wrong with one of the amounts.
@@ -16,6 +16,7 @@ pub struct Faults {
     not_finite: Fault,
     out_of_range: Fault,
     negative: Fault,
+    fraction: Fault,
 }
 
 impl Faults {
@@ -23,11 +24,13 @@ impl Faults {
         not_finite: Fault::AmountNotFinite,
         out_of_range: Fault::AmountOutOfRange,
         negative: Fault::AmountNegative,
+        fraction: Fault::AmountFraction,
     };
     pub const REFUNDED: Self = Self {
         not_finite: Fault::RefundedNotFinite,
         out_of_range: Fault::RefundedOutOfRange,
         negative: Fault::RefundedNegative,
+        fraction: Fault::RefundedFraction,
     };
 }
 
@@ -38,7 +41,7 @@ impl Faults {
 pub unsafe fn read(
     column: Column,
     datum: pg_sys::Datum,
-    minor_units: bool,
+    unit: Unit,
     currency: Currency,
     faults: Faults,
 ) -> Result<Decimal, Defect> {
@@ -46,24 +49,23 @@ pub unsafe fn read(
     // SAFETY: the datum is one of this column
     let shown = || unsafe { column.to_text.apply(datum) }.to_owned();
     let amount = if let Some(integer) = column.to_text.integer(datum) {
-        if minor_units {
-            money::from_minor_units(integer, currency)
-        } else {
-            Decimal::from(integer)
-        }
+        unit.integer(integer, currency)
     } else if column.type_oid != pg_sys::NUMERICOID {
         return unusable("the column of an amount has another type");
-    } else if minor_units {
-        return unusable("an amount in minor units is no integer");
     } else {
         // SAFETY: a column of this type holds numerics
-        unsafe { numeric::decode(datum) }.map_err(|unfit| {
+        let amount = unsafe { numeric::decode(datum) }.map_err(|unfit| {
             let fault = match unfit {
                 Unfit::NotFinite => faults.not_finite,
                 Unfit::OutOfRange => faults.out_of_range,
             };
             fault.of(shown())
-        })?
+        })?;
+        if unit.is_minor() && !amount.fract().is_zero() {
+            return Err(faults.fraction.of(shown()));
+        }
+        unit.decimal(amount, currency)
+            .ok_or_else(|| faults.out_of_range.of(shown()))?
     };
     if amount.is_sign_negative() && !amount.is_zero() {
         return Err(faults.negative.of(shown()));

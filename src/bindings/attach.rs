@@ -41,6 +41,8 @@ fn affiliate_attach_payments(
     currency_code: Option<String>,
     program: Option<String>,
     on_delete: Option<String>,
+    minor_units_of: Option<String>,
+    paid_at_zone: Option<String>,
 ) -> i64 {
     let table = required("payments", payments);
     let mapping = Mapping {
@@ -52,6 +54,8 @@ fn affiliate_attach_payments(
         product,
         paid_when,
         minor_units: required("minor_units", minor_units),
+        minor_units_of,
+        paid_at_zone,
         currency_code,
         since: since.map(|since| moment("since", Some(since))),
         program: required_text("program", program),
@@ -108,14 +112,14 @@ fn bind(
     let bind = format!(
         "INSERT INTO affiliate.binding AS b ({columns}, paid_when, paid_when_columns, paid_when_mapped,
             payments, table_oid, table_name, payment_key, replica)
-         VALUES ({parameters}, $12, $13, $13, $14, $14::oid, $15, $16, $17)
+         VALUES ({parameters}, $14, $15, $15, $16, $16::oid, $17, $18, $19)
          ON CONFLICT (payments) DO UPDATE SET
             ({columns}) = ({parameters}),
             (paid_when, paid_when_columns, paid_when_mapped, paid_when_attnums)
-                = ($12, $13, $13, excluded.paid_when_attnums),
+                = ($14, $15, $15, excluded.paid_when_attnums),
             (table_oid, table_name, attnums, payment_key, key_types, replica)
-                = (excluded.table_oid, $15, excluded.attnums, $16,
-                    CASE WHEN b.payment_key = $16 THEN b.key_types ELSE excluded.key_types END, $17),
+                = (excluded.table_oid, $17, excluded.attnums, $18,
+                    CASE WHEN b.payment_key = $18 THEN b.key_types ELSE excluded.key_types END, $19),
             (attached_at, detached_at, paused_at, paused_because, paused_by) = (now(), NULL, NULL, NULL, NULL)
          RETURNING b.id",
         columns = Fitting::COLUMNS,

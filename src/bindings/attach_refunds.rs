@@ -57,7 +57,7 @@ fn affiliate_attach_refunds(
         refund_key,
         amount,
         currency,
-        minor_units: minor_units.unwrap_or(binding.minor_units),
+        minor_units: minor_units.unwrap_or(binding.unit.is_minor()),
     };
     spi::connect(|connection| attach(connection, &binding, table, &mapping))
 }
@@ -87,7 +87,7 @@ fn attach(
 impl Mapping {
     /// Raises an error unless the table has the columns, of types that serve.
     fn find(&self, host: &Candidate) -> Columns {
-        let amount = host.amount_column(&self.amount, self.minor_units);
+        let amount = host.amount_column(&self.amount);
         let refund_key = host.text_column(&self.refund_key);
         let currency = self.currency.as_ref().map(|name| host.text_column(name));
         let payment_key = self.payment_key.split(',');

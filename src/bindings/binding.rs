@@ -14,6 +14,8 @@ use crate::bindings::host_table::HostTable;
 use crate::bindings::refunds_table::RefundsTable;
 use crate::rules::commission::{Offer, Rule};
 use crate::rules::currency::Currency;
+use crate::rules::unit::{MinorUnits, Unit};
+use crate::rules::words::Word;
 use crate::server::cache;
 use crate::server::numeric;
 use crate::server::record_text;
@@ -36,9 +38,11 @@ pub struct Binding {
     pub program: String,
     pub terms: ProgramTerms,
     pub columns: Columns,
-    /// The amount is in the minor unit of the currency.
-    pub minor_units: bool,
-    /// The currency of every row, where no column holds it.
+    /// The unit of the amounts.
+    pub unit: Unit,
+    /// The zone of payment times that hold none.
+    pub paid_at_zone: Zone,
+    /// The currency of rows that do not say theirs.
     pub constant_currency: Option<Currency>,
     pub condition: Option<Condition>,
     /// Microseconds since 2000-01-01 UTC.
@@ -181,7 +185,7 @@ const LOAD: &str = "
             AND (f.detached_at IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds))),
         b.paused_at IS NOT NULL,
         EXISTS (SELECT FROM affiliate.refund_spelling s WHERE s.binding_id = b.id),
-        affiliate.has_new_key_types(b)
+        affiliate.has_new_key_types(b), b.minor_units_of, b.paid_at_zone
     FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
     WHERE b.detached_at IS NULL
         AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
@@ -211,7 +215,11 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
         table: root,
         program: row.get(0, 2).unwrap_or_default(),
         terms: ProgramTerms::of(row),
-        minor_units: row.get(0, 6).unwrap_or_default(),
+        unit: Unit::of(
+            row.get(0, 6).unwrap_or_default(),
+            MinorUnits::parse(&row.get::<String>(0, 23).unwrap_or_default()),
+        ),
+        paid_at_zone: zone(row, 24),
         constant_currency: row
             .get::<String>(0, 7)
             .and_then(|code| Currency::parse(&code)),
@@ -251,12 +259,16 @@ impl ProgramTerms {
                 rule: Rule::Rate(rate.and_then(Result::ok).unwrap_or_default()),
                 hold_days: row.get(0, 4).unwrap_or_default(),
             },
-            zone: row
-                .get::<String>(0, 5)
-                .and_then(|name| Zone::named(&name))
-                .unwrap_or_else(Zone::utc),
+            zone: zone(row, 5),
         }
     }
+}
+
+/// The zone in a column; UTC for none.
+fn zone(row: &Rows, column: usize) -> Zone {
+    let name = row.get::<String>(0, column);
+    name.and_then(|name| Zone::named(&name))
+        .unwrap_or_else(Zone::utc)
 }
 
 fn condition(table: pg_sys::Oid, row: &Rows, resolver: &Resolver) -> Option<Condition> {

@@ -9,7 +9,6 @@ use crate::server::names::{table_name, type_name};
 use crate::server::relations::Relations;
 use crate::server::spi::{self, Connection, Sees};
 
-const INTEGERS: &[pg_sys::Oid] = &[pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID];
 const AMOUNTS: &[pg_sys::Oid] = &[
     pg_sys::NUMERICOID,
     pg_sys::INT2OID,
@@ -109,11 +108,7 @@ impl Candidate {
     }
 
     /// A column that holds amounts of money.
-    pub fn amount_column(&self, name: &str, minor_units: bool) -> NamedColumn {
-        if minor_units {
-            let allowed = "smallint, integer or bigint, since it holds minor units";
-            return self.typed_column(name, INTEGERS, allowed);
-        }
+    pub fn amount_column(&self, name: &str) -> NamedColumn {
         let allowed = "numeric, smallint, integer or bigint; floating point can't hold money";
         self.typed_column(name, AMOUNTS, allowed)
     }
@@ -122,6 +117,19 @@ impl Candidate {
     pub fn time_column(&self, name: &str) -> NamedColumn {
         let allowed = "timestamptz, timestamp or date, or integer or bigint seconds since 1970";
         self.typed_column(name, TIMES, allowed)
+    }
+
+    /// A column of times of payments that hold no zone.
+    pub fn zoneless_column(&self, name: &str, zone: &str) -> NamedColumn {
+        let column = self.column(name);
+        if self.type_of(&column) != pg_sys::TIMESTAMPOID {
+            Problem::ZoneWithoutTimestamp {
+                zone: zone.to_owned(),
+                column: Some((name.to_owned(), self.type_name(&column))),
+            }
+            .raise();
+        }
+        column
     }
 
     /// A column whose type, or whose domain's, is one of these.
@@ -167,17 +175,21 @@ impl Candidate {
         })
     }
 
-    fn refuse_type(&self, column: &NamedColumn, allowed: &'static str) -> ! {
+    /// What the type is called.
+    fn type_name(&self, column: &NamedColumn) -> String {
         let type_oid = self
             .descriptor
             .get(column.attnum as usize - 1)
             .map_or(pg_sys::InvalidOid, |a| a.atttypid);
+        let name = type_name(type_oid);
+        name.trim_start_matches("pg_catalog.").to_owned()
+    }
+
+    fn refuse_type(&self, column: &NamedColumn, allowed: &'static str) -> ! {
         Problem::UnusableColumn {
             table: self.name.clone(),
             column: column.name.clone(),
-            type_name: type_name(type_oid)
-                .trim_start_matches("pg_catalog.")
-                .to_owned(),
+            type_name: self.type_name(column),
             allowed,
         }
         .raise()

@@ -40,7 +40,8 @@ pub fn refuse_other_options(
             EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
                 OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
             EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = 'refund'),
-            EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.binding_id = b.id AND f.detached_at IS NULL)
+            EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.binding_id = b.id AND f.detached_at IS NULL),
+            b.minor_units_of
         FROM affiliate.binding b WHERE b.payments = $1";
     let rows = connection.run(EARLIER, Sees::Now, &[regclass(table)]);
     let is = |column| rows.get::<bool>(0, column).unwrap_or_default();
@@ -53,6 +54,10 @@ pub fn refuse_other_options(
     let changed = [
         ("program", rows.get(0, 0).as_ref() != Some(&after.program)),
         ("minor_units", rows.get(0, 1) != Some(after.minor_units)),
+        (
+            "minor_units_of",
+            rows.get::<String>(0, 6) != after.minor_units_of,
+        ),
         ("refunded", had_column && after.refunded.is_none()),
     ];
     if let Some((option, _)) = changed.into_iter().find(|(_, differs)| *differs)

@@ -6,9 +6,12 @@ use pgrx::datum::DatumWithOid;
 use crate::bindings::candidate::Candidate;
 use crate::bindings::condition;
 use crate::rules::currency::Currency;
+use crate::rules::unit::MinorUnits;
+use crate::rules::words::Word;
 use crate::server::args::timestamptz;
 use crate::server::calls::required_text;
 use crate::server::error::Problem;
+use crate::server::zone::Zone;
 
 /// Options by the names of columns.
 pub struct Mapping {
@@ -20,6 +23,10 @@ pub struct Mapping {
     pub product: Option<String>,
     pub paid_when: Option<String>,
     pub minor_units: bool,
+    /// Whose minor units; `None` for those of ISO 4217.
+    pub minor_units_of: Option<String>,
+    /// The zone of times that hold none; `None` for UTC.
+    pub paid_at_zone: Option<String>,
     pub currency_code: Option<String>,
     /// Microseconds since 2000-01-01 UTC.
     pub since: Option<i64>,
@@ -45,9 +52,7 @@ impl Mapping {
             }
             .raise();
         }
-        if self.currency.is_some() && self.currency_code.is_some() {
-            Problem::CurrencyTwice.raise();
-        }
+        self.require_unit();
         self.currency_code = self.currency_code.map(|code| match Currency::parse(&code) {
             Some(currency) => currency.code().to_owned(),
             None => Problem::UnknownCurrency { currency: code }.raise(),
@@ -67,19 +72,58 @@ impl Mapping {
     /// Raises an error unless the table has the columns, of types that serve.
     fn require_columns(&self, host: &Candidate) {
         host.text_column(&self.customer);
-        host.amount_column(&self.amount, self.minor_units);
+        host.amount_column(&self.amount);
         if let Some(name) = &self.currency {
             host.text_column(name);
         }
         if let Some(name) = &self.paid_at {
             host.time_column(name);
         }
+        if let Some(zone) = &self.paid_at_zone {
+            self.require_zone(host, zone);
+        }
         if let Some(name) = &self.refunded {
-            host.amount_column(name, self.minor_units);
+            host.amount_column(name);
         }
         if let Some(name) = &self.product {
             host.text_column(name);
         }
+    }
+
+    /// Raises an error unless it is known whose minor units the amounts are in, if they are.
+    fn require_unit(&self) {
+        let Some(of) = &self.minor_units_of else {
+            return;
+        };
+        if MinorUnits::parse(of).is_none() {
+            Problem::NotOneOf {
+                name: "minor_units_of",
+                value: of.clone(),
+                allowed: MinorUnits::list(MinorUnits::ALL),
+            }
+            .raise();
+        }
+        if !self.minor_units {
+            Problem::MinorUnitsOf { of: of.clone() }.raise();
+        }
+    }
+
+    /// Raises an error unless there is such a zone, and times that it is for.
+    fn require_zone(&self, host: &Candidate, zone: &str) {
+        if Zone::named(zone).is_none() {
+            Problem::UnknownTimeZone {
+                zone: zone.to_owned(),
+            }
+            .raise();
+        }
+        match &self.paid_at {
+            Some(name) => host.zoneless_column(name, zone),
+            None => Problem::ZoneWithoutTimestamp {
+                zone: zone.to_owned(),
+                column: None,
+            }
+            .raise(),
+        };
     }
 }
 
@@ -88,11 +132,11 @@ impl Mapping {
 impl Fitting {
     /// The columns of affiliate.binding, but for the condition.
     pub const COLUMNS: &str = "customer, amount, currency, paid_at, refunded, product, program, currency_code, minor_units,
-            since, on_delete";
+            since, on_delete, minor_units_of, paid_at_zone";
     /// Their parameters.
-    pub const PARAMETERS: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11";
+    pub const PARAMETERS: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13";
 
-    /// After those parameters, `$12` is the condition and `$13` the names of its columns.
+    /// After those parameters, `$14` is the condition and `$15` the names of its columns.
     pub fn args<'a>(self) -> Vec<DatumWithOid<'a>> {
         let mapping = self.mapping;
         vec![
@@ -107,6 +151,8 @@ impl Fitting {
             mapping.minor_units.into(),
             timestamptz(mapping.since),
             mapping.on_delete.into(),
+            mapping.minor_units_of.into(),
+            mapping.paid_at_zone.into(),
             mapping.paid_when.into(),
             self.condition_columns.into(),
         ]

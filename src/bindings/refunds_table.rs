@@ -10,6 +10,8 @@ use crate::bindings::spelling;
 use crate::rules::currency::Currency;
 use crate::rules::fault::{Defect, Fault};
 use crate::rules::money;
+use crate::rules::unit::{MinorUnits, Unit};
+use crate::rules::words::Word;
 use crate::server::args::regclass;
 use crate::server::cache;
 use crate::server::rows::Rows;
@@ -26,13 +28,14 @@ pub struct RefundsTable {
     pub payment_key: Vec<Column>,
     /// These columns are all there.
     has_payment_key: bool,
-    minor_units: bool,
+    unit: Unit,
     host: HostTable,
 }
 
 const COLUMNS: &str = "
     SELECT f.refunds::oid, f.table_oid = f.refunds::oid, f.attnums,
-        ARRAY[f.refund_key, f.amount, f.currency] || f.payment_key, f.minor_units, b.payments::oid
+        ARRAY[f.refund_key, f.amount, f.currency] || f.payment_key, f.minor_units, b.payments::oid,
+        b.minor_units_of
     FROM affiliate.refunds_binding f JOIN affiliate.binding b ON b.id = f.binding_id
     WHERE f.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds)";
 
@@ -81,7 +84,10 @@ impl RefundsTable {
             host: HostTable::new(table, &resolver, attnums, &payment_key),
             has_payment_key: payment_key.len() == key.len(),
             payment_key,
-            minor_units: row.get(0, 4).unwrap_or_default(),
+            unit: Unit::of(
+                row.get(0, 4).unwrap_or_default(),
+                MinorUnits::parse(&row.get::<String>(0, 6).unwrap_or_default()),
+            ),
         })
     }
 
@@ -212,7 +218,7 @@ impl RefundsTable {
             return Ok(Decimal::ZERO);
         }
         // SAFETY: the slot holds a row that has the column
-        unsafe { amount::read(column, datum, self.minor_units, currency, Faults::REFUNDED) }
+        unsafe { amount::read(column, datum, self.unit, currency, Faults::REFUNDED) }
     }
 }
 

@@ -114,7 +114,11 @@ impl<'a> Row<'a> {
         let zone = self.binding.terms.zone;
         let paid_at = match column.type_oid {
             pg_sys::TIMESTAMPTZOID => Some(PaidAt::Moment(datum.value() as i64)),
-            pg_sys::TIMESTAMPOID => zone.moment(datum.value() as i64).map(PaidAt::Moment),
+            pg_sys::TIMESTAMPOID => {
+                let local = datum.value() as i64;
+                let moment = self.binding.paid_at_zone.moment(local);
+                moment.map(PaidAt::Moment)
+            }
             pg_sys::DATEOID => Some(PaidAt::Day(datum.value() as i32)),
             pg_sys::INT4OID => {
                 zone::from_epoch_seconds(i64::from(datum.value() as i32)).map(PaidAt::Moment)
@@ -148,9 +152,10 @@ impl<'a> Row<'a> {
             }
             Mapped::Yes(column) => column,
         };
-        let code = self
-            .text(column)
-            .ok_or_else(|| Fault::CurrencyNull.of("NULL"))?;
+        let Some(code) = self.text(column) else {
+            let constant = self.binding.constant_currency;
+            return constant.ok_or_else(|| Fault::CurrencyNull.of("NULL"));
+        };
         Currency::parse(&code).ok_or_else(|| Fault::CurrencyUnknown.of(code.to_owned()))
     }
 
@@ -183,8 +188,8 @@ impl<'a> Row<'a> {
         let Some(datum) = self.get(column) else {
             return Ok(None);
         };
-        let minor_units = self.binding.minor_units;
+        let unit = self.binding.unit;
         // SAFETY: the slot holds a row that has the column
-        unsafe { amount::read(column, datum, minor_units, currency, faults) }.map(Some)
+        unsafe { amount::read(column, datum, unit, currency, faults) }.map(Some)
     }
 }

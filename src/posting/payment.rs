@@ -72,7 +72,7 @@ impl Facts for Payment<'_> {
             None => Decimal::ZERO,
         };
         let recorded = recorded
-            .and_then(|recorded| self.in_major_units(recorded, currency))
+            .and_then(|recorded| self.binding.unit.decimal(recorded, currency))
             .ok_or_else(|| Fault::RefundedOutOfRange.of("recorded refunds"))?;
         let sum = money::sum(in_row, in_table).and_then(|sum| money::sum(sum, recorded));
         let sum = sum.ok_or_else(|| {
@@ -91,17 +91,5 @@ impl Facts for Payment<'_> {
 
     fn offer(&self) -> Offer {
         self.binding.terms.offer
-    }
-}
-
-impl Payment<'_> {
-    /// A recorded amount, which is in the unit of the table's; `None` if it is out of range.
-    fn in_major_units(&self, amount: Decimal, currency: Currency) -> Option<Decimal> {
-        if !self.binding.minor_units {
-            return Some(amount);
-        }
-        let minor = amount.normalize();
-        let scale = minor.scale() + currency.minor_digits();
-        Decimal::try_from_i128_with_scale(minor.mantissa(), scale).ok()
     }
 }

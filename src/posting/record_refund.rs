@@ -40,7 +40,7 @@ fn positive_amount(binding: &Binding, value: AnyNumeric) -> Decimal {
         Ok(amount) if amount.is_sign_negative() || amount.is_zero() => {
             refuse("a finite amount above 0")
         }
-        Ok(amount) if binding.minor_units && !amount.fract().is_zero() => {
+        Ok(amount) if binding.unit.is_minor() && !amount.fract().is_zero() => {
             refuse("an integer, in the minor unit as the payments are")
         }
         Ok(amount) => amount,

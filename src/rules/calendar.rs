@@ -9,6 +9,8 @@ pub fn add_days(day: i32, days: i32) -> Option<i32> {
     (day <= LAST_DAY).then_some(day)
 }
 
+const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
+
 /// Whether a `date` is one, not infinity.
 pub fn is_day(day: i32) -> bool {
     day != i32::MIN && day != i32::MAX
@@ -32,7 +34,17 @@ impl PaidAt {
         }
     }
 
-    /// Whether it is at or after a moment; a day counts as a whole.
+    /// Whether it is in the second of a moment or later; a day counts as a whole. Columns of times
+    /// may hold whole seconds, or microseconds of another clock.
+    pub fn is_since(self, moment: i64, day_of: impl FnOnce(i64) -> Option<i32>) -> bool {
+        let second = |moment: i64| moment.div_euclid(MICROSECONDS_PER_SECOND);
+        match self {
+            Self::Moment(paid_at) if paid_at < moment => second(paid_at) == second(moment),
+            _ => self.is_not_before(moment, day_of),
+        }
+    }
+
+    /// Whether it is at or after a moment, to the microsecond; a day counts as a whole.
     pub fn is_not_before(self, moment: i64, day_of: impl FnOnce(i64) -> Option<i32>) -> bool {
         match self {
             Self::Moment(paid_at) => paid_at >= moment,
@@ -58,5 +70,20 @@ mod tests {
         assert!(PaidAt::Day(5).is_not_before(1, noon_of_day_five));
         assert!(!PaidAt::Day(4).is_not_before(1, noon_of_day_five));
         assert!(!PaidAt::Moment(0).is_not_before(1, noon_of_day_five));
+        assert!(PaidAt::Day(5).is_since(1, noon_of_day_five));
+        assert!(!PaidAt::Day(4).is_since(1, noon_of_day_five));
+    }
+
+    #[test]
+    fn a_second_counts_as_a_whole() {
+        let is_since = |paid_at, moment| PaidAt::Moment(paid_at).is_since(moment, |_| None);
+        assert!(is_since(5_000_000, 5_999_999));
+        assert!(is_since(6_000_000, 5_999_999));
+        assert!(!is_since(4_999_999, 5_000_000));
+        assert!(is_since(-1_000_000, -1));
+        assert!(!is_since(-1_000_001, -1_000_000));
+        assert!(!is_since(-1, 0));
+        assert!(is_since(i64::MIN, i64::MIN));
+        assert!(!is_since(i64::MIN, i64::MAX));
     }
 }

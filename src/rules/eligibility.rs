@@ -81,7 +81,7 @@ fn ask(payment: &impl Facts, referral: &Referral, history: History) -> Result<Ve
             return nothing(Nothing::AffiliateClosed);
         }
         let paid_at = payment.paid_at()?;
-        let is_since = |moment| paid_at.is_not_before(moment, |moment| payment.day_of(moment));
+        let is_since = |moment| paid_at.is_since(moment, |moment| payment.day_of(moment));
         if !is_since(referral.attributed_at) {
             return nothing(Nothing::BeforeReferral);
         }

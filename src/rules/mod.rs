@@ -17,4 +17,5 @@ pub mod payout;
 pub mod refund;
 pub mod settlement;
 pub mod terms;
+pub mod unit;
 pub mod words;

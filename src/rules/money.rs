@@ -16,11 +16,6 @@ pub fn commission(rate: Decimal, base: Decimal, currency: Currency) -> Option<De
     )
 }
 
-/// An amount in the minor unit (cents) as a decimal in the major unit.
-pub fn from_minor_units(amount: i64, currency: Currency) -> Decimal {
-    Decimal::new(amount, currency.minor_digits())
-}
-
 /// `mantissa / 10^scale`, rounded half away from zero to `digits` decimals.
 fn round(mantissa: i128, scale: u32, digits: u32) -> Option<Decimal> {
     let rounded = if scale > digits {
@@ -149,16 +144,6 @@ mod tests {
         assert_eq!(
             product_text(dec("0.333333"), dec("0.1234567890123456789012345679")).as_deref(),
             Some("0.0411522218518522221851852222218107")
-        );
-    }
-
-    #[test]
-    fn cents_become_dollars() {
-        let usd = Currency::parse("USD").expect("a currency");
-        assert_eq!(from_minor_units(1999, usd), dec("19.99"));
-        assert_eq!(
-            from_minor_units(i64::MIN, usd),
-            dec("-92233720368547758.08")
         );
     }
 

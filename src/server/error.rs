@@ -97,7 +97,14 @@ pub enum Problem {
         table: String,
         remedy: &'static str,
     },
-    CurrencyTwice,
+    MinorUnitsOf {
+        of: String,
+    },
+    ZoneWithoutTimestamp {
+        zone: String,
+        /// The column of the payment time and its type, if it is mapped.
+        column: Option<(String, String)>,
+    },
     AlreadyAttached {
         table: String,
     },
@@ -428,11 +435,22 @@ impl Problem {
                 format!("Payments of {table} can't be told apart."),
                 remedy,
             ),
-            Self::CurrencyTwice => report(
+            Self::MinorUnitsOf { of } => report(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
-                "currency is given twice".to_owned(),
-                "Both currency and currency_code are set.".to_owned(),
-                "Pass currency for a column, or currency_code for a constant.",
+                "minor_units_of is set without minor_units".to_owned(),
+                format!("minor_units_of is \"{of}\", and minor_units is false."),
+                "Pass minor_units => true too if the amounts are in the minor unit; else leave minor_units_of out, or clear it.",
+            ),
+            Self::ZoneWithoutTimestamp { zone, column } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "paid_at_zone is not for this payment time".to_owned(),
+                match column {
+                    Some((column, type_name)) => format!(
+                        "paid_at_zone is \"{zone}\", and column \"{column}\" has type {type_name}."
+                    ),
+                    None => format!("paid_at_zone is \"{zone}\", and paid_at is not mapped."),
+                },
+                "Pass it for a column of type timestamp without time zone; else leave it out, or clear it.",
             ),
             Self::AlreadyAttached { table } => report(
                 Code::ERRCODE_DUPLICATE_OBJECT,

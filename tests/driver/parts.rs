@@ -4,7 +4,7 @@
 pub const OTHER_SPELLINGS: bool = true;
 
 /// Columns of amounts in minor units become `numeric` and integers again.
-pub const MINOR_UNITS_IN_NUMERIC: bool = false;
+pub const MINOR_UNITS_IN_NUMERIC: bool = true;
 
 /// Columns are added to the ledger, and dropped again.
 pub const LEDGER_COLUMNS: bool = true;

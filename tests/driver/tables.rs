@@ -273,7 +273,7 @@ pub fn set_up(since: i64, everything: bool) -> String {
                  payment_key => 'meter', refund_key => 'id', amount => 'amount');
              SELECT affiliate_attach_payments('shop.sale', customer => 'customer',
                  amount => 'amount', currency => 'currency', paid_at => 'paid_at',
-                 since => to_timestamp({since}), program => 'odd');"
+                 paid_at_zone => 'Asia/Tokyo', since => to_timestamp({since}), program => 'odd');"
         ));
     } else {
         sql.push_str(

@@ -202,7 +202,7 @@ impl Table {
             PaidAt::Moment(moment) if type_name == "timestamptz" => {
                 Some(format!("{}+00", timestamp(moment)))
             }
-            // A timestamp without a zone is meant in the program's.
+            // A timestamp without a zone is meant in that of the binding, which is the program's.
             PaidAt::Moment(moment) => Some(timestamp(moment + self.offset)),
         }
     }

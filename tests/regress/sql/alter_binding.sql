@@ -31,7 +31,7 @@ SELECT affiliate_alter_binding(NULL);
 SELECT affiliate_alter_binding('pg_class');
 SELECT affiliate_alter_binding('affiliate.payment', on_delete => 'keep');
 SELECT affiliate_alter_binding('payments', currency => 'nothing');
-SELECT affiliate_alter_binding('payments', currency => 'code', currency_code => 'EUR');
+SELECT affiliate_alter_binding('payments', currency => 'code', currency_code => 'DOGE');
 SELECT affiliate_alter_binding('payments', currency_code => 'XXX');
 SELECT affiliate_alter_binding('payments', paid_at => 'customer');
 SELECT affiliate_alter_binding('payments', refunded => 'flag');
@@ -40,7 +40,7 @@ SELECT affiliate_alter_binding('payments', paid_when => ' ');
 SELECT affiliate_alter_binding('payments', program => 'nothing');
 SELECT affiliate_alter_binding('payments', on_delete => 'forget');
 SELECT affiliate_alter_binding('payments', since => 'infinity');
-SELECT affiliate_alter_binding('payments', minor_units => true);
+SELECT affiliate_alter_binding('payments', minor_units_of => 'stripe');
 SELECT affiliate_alter_binding('payments', clear => '{amount}');
 SELECT affiliate_alter_binding('payments', clear => '{paid_at}', paid_at => 'settled_on');
 SELECT * FROM binding \gx

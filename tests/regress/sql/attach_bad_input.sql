@@ -57,8 +57,8 @@ SELECT affiliate_attach_payments('payments', customer => 'customer', amount => '
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'real_price');
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'fee');
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'number');
-SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', minor_units => true);
-SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'cents', minor_units => true, refunded => 'amount');
+SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'price', minor_units => true);
+SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'cents', minor_units => true, refunded => 'price');
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', refunded => 'price');
 SELECT affiliate_attach_payments('payments', customer => 'price', amount => 'amount');
 SELECT affiliate_attach_payments('payments', customer => 'doc', amount => 'amount');
@@ -70,7 +70,7 @@ SELECT affiliate_attach_payments('payments', customer => 'customer', amount => '
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', paid_at => 'price');
 
 -- Currencies, programs, policies.
-SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', currency => 'currency', currency_code => 'USD');
+SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', currency => 'currency', currency_code => 'dollars');
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', currency_code => 'DOGE');
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', currency_code => '');
 SELECT affiliate_attach_payments('payments', customer => 'customer', amount => 'amount', program => 'partners');

@@ -87,7 +87,7 @@ INSERT INTO by_day VALUES (1, 'bob', 10, '2024-02-01'), (2, 'bob', 20, '2024-02-
 INSERT INTO by_time VALUES (1, 'bob', 10, '2024-02-01 12:00'), (2, 'bob', 20, '2024-02-02 00:00'), (3, 'bob', 30, '2024-02-02 08:59:59');
 INSERT INTO by_epoch VALUES (1, 'bob', 10, extract(epoch FROM timestamptz '2024-02-01 14:59:59+00')), (2, 'bob', 20, extract(epoch FROM timestamptz '2024-02-01 15:00+00'));
 SELECT affiliate_attach_payments('by_day', customer => 'customer', amount => 'amount', paid_at => 'day', program => 'tokyo') AS binding;
-SELECT affiliate_attach_payments('by_time', customer => 'customer', amount => 'amount', paid_at => 'at', program => 'tokyo') AS binding;
+SELECT affiliate_attach_payments('by_time', customer => 'customer', amount => 'amount', paid_at => 'at', paid_at_zone => 'Asia/Tokyo', program => 'tokyo') AS binding;
 SELECT affiliate_attach_payments('by_epoch', customer => 'customer', amount => 'amount', paid_at => 'epoch', program => 'tokyo') AS binding;
 -- midnight in Tokyo is 15:00 in UTC
 SELECT * FROM affiliate_backfill('by_day', since => '2024-02-02 00:00+09', until => '2024-02-03 00:00+09');

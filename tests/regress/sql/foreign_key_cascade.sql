@@ -29,10 +29,10 @@ CREATE VIEW ledger AS
 SELECT b.payments, c.payment_key AS key, c.seq, r.customer, c.currency, c.base, c.amount
 FROM affiliate.commission c JOIN affiliate.binding b ON b.id = c.binding_id JOIN affiliate.referral r ON r.id = c.referral_id;
 INSERT INTO users VALUES ('bob'), ('ben'), ('carol'), ('dan'), ('eve');
-INSERT INTO currencies VALUES ('USD'), ('EUR'), ('DEM');
+INSERT INTO currencies VALUES ('USD'), ('EUR'), ('DM');
 INSERT INTO orders SELECT generate_series(1, 9);
 INSERT INTO payments VALUES (1, 1, 'bob', 10, 'USD'), (1, 2, 'bob', 20, 'USD'), (2, 1, 'ben', 30, 'USD'), (3, 1, 'carol', 40, 'EUR'), (4, 1, 'eve', 50, 'USD'),
-    (5, 1, 'dan', 60, 'USD'), (6, 1, 'dan', 70, 'EUR'), (7, 1, 'carol', 80, 'DEM');
+    (5, 1, 'dan', 60, 'USD'), (6, 1, 'dan', 70, 'EUR'), (7, 1, 'carol', 80, 'DM');
 INSERT INTO gifts VALUES (1, 'bob', 10), (2, 'ben', 20), (3, 'eve', 30), (4, 'carol', 40);
 SELECT payments, key, customer, currency, base, amount FROM ledger ORDER BY payments, key COLLATE "C", seq;
 SELECT payment_key, reason, resolved_at IS NOT NULL AS resolved FROM affiliate.quarantine;
@@ -48,7 +48,7 @@ UPDATE users SET name = 'dora' WHERE name = 'dan';
 -- a key that other tables hand down: the payment keeps its terms under its new one, and its refunds
 UPDATE orders SET id = 33 WHERE id = 3;
 -- a currency that is renamed, and one that is given up for the default
-UPDATE currencies SET code = 'KWD' WHERE code = 'DEM';
+UPDATE currencies SET code = 'KWD' WHERE code = 'DM';
 DELETE FROM currencies WHERE code = 'EUR';
 DELETE FROM orders WHERE id = 5;
 RESET ROLE;

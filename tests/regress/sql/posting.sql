@@ -101,7 +101,7 @@ SELECT code FROM affiliate_create('anna', code => 'anna', program => 'berlin');
 SELECT customer FROM affiliate_attribute('bob', code => 'anna', program => 'berlin', attributed_at => '2024-01-01 23:30+00');
 CREATE TABLE by_timestamp (id int PRIMARY KEY, customer text, amount numeric, paid_at timestamp);
 CREATE TABLE by_date (id int PRIMARY KEY, customer text, amount numeric, paid_on date);
-SELECT affiliate_attach_payments('by_timestamp', customer => 'customer', amount => 'amount', paid_at => 'paid_at', program => 'berlin') AS binding;
+SELECT affiliate_attach_payments('by_timestamp', customer => 'customer', amount => 'amount', paid_at => 'paid_at', paid_at_zone => 'Europe/Berlin', program => 'berlin') AS binding;
 SELECT affiliate_attach_payments('by_date', customer => 'customer', amount => 'amount', paid_at => 'paid_on', program => 'berlin') AS binding;
 SET timezone = 'America/Los_Angeles';
 INSERT INTO by_timestamp VALUES (1, 'bob', 10, '2024-01-02 00:29:59'), (2, 'bob', 10, '2024-01-02 00:30:00'), (3, 'bob', 10, '2024-01-02 23:59:59');

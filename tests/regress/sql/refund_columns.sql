@@ -19,7 +19,7 @@ SELECT * FROM ledger ORDER BY key;
 
 -- The amount: every type is judged where it is read. A payment that can't be settled stays as it was, in quarantine.
 ALTER TABLE refunds ALTER COLUMN amount TYPE numeric;
-INSERT INTO refunds VALUES (2, '1', 2000);
+INSERT INTO refunds VALUES (2, '1', 1999.5);
 SELECT * FROM waiting;
 SELECT * FROM ledger ORDER BY key;
 ALTER TABLE refunds ALTER COLUMN amount TYPE double precision;

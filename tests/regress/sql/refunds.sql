@@ -208,7 +208,7 @@ CREATE TABLE more_refunds (id int PRIMARY KEY, payment int, amount numeric, pric
 SELECT affiliate_attach_refunds('more_refunds', payments => 'payments', payment_key => 'payment, id', refund_key => 'id', amount => 'amount');
 SELECT affiliate_attach_refunds('more_refunds', payments => 'payments', payment_key => 'paid', refund_key => 'id', amount => 'amount');
 SELECT affiliate_attach_refunds('more_refunds', payments => 'payments', payment_key => 'payment', refund_key => 'id', amount => 'price');
-SELECT affiliate_attach_refunds('more_refunds', payments => 'payments', payment_key => 'payment', refund_key => 'id', amount => 'amount', minor_units => true);
+SELECT affiliate_attach_refunds('more_refunds', payments => 'payments', payment_key => 'payment', refund_key => 'id', amount => 'price', minor_units => true);
 SELECT affiliate_attach_refunds('more_refunds', payments => 'payments', payment_key => 'payment', refund_key => 'id', amount => 'amount', currency => 'price');
 SELECT affiliate_attach_refunds(NULL, payments => 'payments', payment_key => 'payment', refund_key => 'id', amount => 'amount');
 SELECT affiliate_attach_refunds('more_refunds', payments => NULL, payment_key => 'payment', refund_key => 'id', amount => 'amount');

@@ -56,7 +56,6 @@ AS $$
         WHERE b.typtype = 'd'),
     typed AS (
         SELECT m.*, b.oid AS base, CASE m.holds
-            WHEN 'minor units' THEN b.oid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
             WHEN 'amount' THEN b.oid IN ('numeric'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
             WHEN 'time' THEN b.oid IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype, 'integer'::regtype,
                 'bigint'::regtype)
@@ -88,7 +87,7 @@ AS $$
     ORDER BY p.place, p.n LIMIT 1
 $$;
 COMMENT ON FUNCTION affiliate.mapping_problem(regclass, oid, text[], smallint[], text[])
-    IS 'What is wrong with the columns of a bound table: each is found by its number in the table that these were written for, else by name, and holds an amount, minor units, a time, a key, what a condition reads, or a text';
+    IS 'What is wrong with the columns of a bound table: each is found by its number in the table that these were written for, else by name, and holds an amount, a time, a key, what a condition reads, or a text';
 
 CREATE FUNCTION affiliate.with_partitions(relation regclass) RETURNS SETOF regclass
 LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, pg_temp
@@ -103,16 +102,16 @@ WITH bound AS MATERIALIZED (
             affiliate.mapping_problem(b.payments, b.table_oid,
                 ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key || b.paid_when_mapped,
                 b.attnums || b.paid_when_attnums,
-                ARRAY['text', u.unit, 'text', 'time', u.unit, 'text'] || array_fill('key'::text, ARRAY[cardinality(b.payment_key)])
+                ARRAY['text', 'amount', 'text', 'time', 'amount', 'text'] || array_fill('key'::text, ARRAY[cardinality(b.payment_key)])
                     || array_fill('condition'::text, ARRAY[cardinality(b.paid_when_mapped)])),
             CASE WHEN NOT EXISTS (SELECT FROM affiliate.program p WHERE p.name = b.program) THEN 'the program is gone' END)
             END AS problem
-    FROM affiliate.binding b, LATERAL (SELECT CASE WHEN b.minor_units THEN 'minor units' ELSE 'amount' END) u (unit)
+    FROM affiliate.binding b
     UNION ALL
     SELECT f.binding_id, f.refunds, f.table_name, f.detached_at, false,
         CASE WHEN f.detached_at IS NULL THEN affiliate.mapping_problem(f.refunds, f.table_oid,
             ARRAY[f.refund_key, f.amount, f.currency] || f.payment_key, f.attnums,
-            ARRAY['text', CASE WHEN f.minor_units THEN 'minor units' ELSE 'amount' END, 'text']
+            ARRAY['text', 'amount', 'text']
                 || array_fill('text'::text, ARRAY[cardinality(f.payment_key)])) END
     FROM affiliate.refunds_binding f),
 functions (oid) AS (

@@ -89,7 +89,7 @@ CREATE TABLE later_1 PARTITION OF later DEFAULT;
 SELECT affiliate_attach_payments('earlier', customer => 'customer', amount => 'amount', paid_at => 'paid_on', replica => true) AS binding;
 SELECT affiliate_attach_payments('later', customer => 'customer', amount => 'amount', paid_at => 'paid_on') AS binding;
 CREATE TRIGGER a_host AFTER INSERT OR UPDATE ON earlier FOR EACH ROW EXECUTE FUNCTION act();
-CREATE TRIGGER z_host AFTER INSERT OR UPDATE ON later FOR EACH ROW EXECUTE FUNCTION act();
+CREATE TRIGGER zzzz_host AFTER INSERT OR UPDATE ON later FOR EACH ROW EXECUTE FUNCTION act();
 INSERT INTO earlier SELECT 100 + id, 'bob', 10, note FROM notes;
 INSERT INTO later SELECT 100 + id, 'bob', 10, note FROM notes;
 SELECT p.id, p.customer, p.amount, l.customer AS posted_for, l.posted
@@ -108,7 +108,7 @@ SELECT check_name, violations, sample FROM affiliate_verify() WHERE violations >
 UPDATE earlier SET amount = 1 WHERE amount = 'NaN';
 UPDATE later SET amount = 1 WHERE amount = 'NaN';
 DROP TRIGGER a_host ON earlier;
-DROP TRIGGER z_host ON later;
+DROP TRIGGER zzzz_host ON later;
 
 -- AFTER STATEMENT triggers of the host, before and after ours by name, that change rows of the statement.
 CREATE FUNCTION act_on_all() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -122,10 +122,10 @@ CREATE TRIGGER a_statement AFTER INSERT ON payments FOR EACH STATEMENT EXECUTE F
 INSERT INTO payments VALUES (400, 'bob', 10), (401, 'bob', 10), (402, 'bob', 10), (403, 'bob', 10);
 SELECT key, customer, posted FROM ledger WHERE payments = 'payments'::regclass AND key BETWEEN 400 AND 409 ORDER BY key;
 DELETE FROM payments WHERE id BETWEEN 400 AND 409;
-ALTER TRIGGER a_statement ON payments RENAME TO z_statement;
+ALTER TRIGGER a_statement ON payments RENAME TO zzzz_statement;
 INSERT INTO payments VALUES (400, 'bob', 10), (401, 'bob', 10), (402, 'bob', 10), (403, 'bob', 10);
 SELECT key, customer, posted FROM ledger WHERE payments = 'payments'::regclass AND key BETWEEN 400 AND 409 ORDER BY key;
-DROP TRIGGER z_statement ON payments;
+DROP TRIGGER zzzz_statement ON payments;
 
 -- A deferred constraint trigger acts when the transaction ends.
 CREATE FUNCTION act_later() RETURNS trigger LANGUAGE plpgsql AS $$

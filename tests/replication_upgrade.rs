@@ -164,7 +164,10 @@ fn a_new_cluster_takes_over_by_logical_replication() {
     std::fs::write(&schema, pg_dump(&old_cluster, SHOP, &arguments)).expect("a script");
     psql_file(&new_cluster, SHOP, &schema);
     let mut new = new_cluster.connect_to(SHOP);
-    run(&mut new, "ALTER TABLE copied DISABLE TRIGGER zzz_affiliate_row");
+    run(
+        &mut new,
+        "ALTER TABLE copied DISABLE TRIGGER zzz_affiliate_row",
+    );
     let subscribe = format!(
         "CREATE SUBSCRIPTION upgrade CONNECTION 'host=127.0.0.1 port={} user=postgres dbname={SHOP}'
              PUBLICATION upgrade",

@@ -83,7 +83,7 @@ impl World {
             let affiliate = &self.affiliates[entry.affiliate];
             if entry.payout.is_none()
                 && entry.matures_on <= through
-                && affiliate.status == Status::Active
+                && affiliate.status != Status::Suspended
                 && program.is_none_or(|program| program == affiliate.program)
             {
                 let sum = open.entry((entry.affiliate, entry.currency)).or_default();
@@ -93,7 +93,9 @@ impl World {
         }
         let mut made = Vec::new();
         for ((affiliate, currency), (amount, entries)) in open {
-            if amount <= 0 || amount < self.minimum(&self.affiliates[affiliate], currency) {
+            let payee = &self.affiliates[affiliate];
+            let is_short = amount < self.minimum(payee, currency);
+            if amount <= 0 || is_short && payee.status != Status::Closed {
                 continue;
             }
             let number = self.payouts.len();

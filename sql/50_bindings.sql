@@ -25,6 +25,7 @@ CREATE TABLE affiliate.binding (
     paid_when_attnums smallint[] NOT NULL DEFAULT '{}',
     since            timestamptz,
     on_delete        text COLLATE "C" NOT NULL,
+    on_truncate      text COLLATE "C" NOT NULL,
     replica          boolean NOT NULL,
     attached_at      timestamptz NOT NULL DEFAULT now(),
     detached_at      timestamptz,
@@ -32,6 +33,7 @@ CREATE TABLE affiliate.binding (
     paused_because   text,
     paused_by        text,
     CONSTRAINT binding_on_delete CHECK (on_delete IN ('reverse', 'keep')),
+    CONSTRAINT binding_on_truncate CHECK (on_truncate IN ('refuse', 'reconcile', 'keep') AND (on_truncate <> 'keep' OR on_delete = 'keep')),
     CONSTRAINT binding_minor_units_of CHECK (minor_units AND minor_units_of = 'stripe' OR minor_units_of IS NULL)
 );
 CREATE UNIQUE INDEX binding_payments ON affiliate.binding (payments);
@@ -52,6 +54,7 @@ COMMENT ON COLUMN affiliate.binding.paid_when_mapped IS 'What these columns are 
 COMMENT ON COLUMN affiliate.binding.paid_when_attnums IS 'Attribute numbers that paid_when reads';
 COMMENT ON COLUMN affiliate.binding.since IS 'Payments before it never count';
 COMMENT ON COLUMN affiliate.binding.on_delete IS 'reverse: a deleted payment is reversed to zero; keep: its commission stays';
+COMMENT ON COLUMN affiliate.binding.on_truncate IS 'refuse: TRUNCATE is, unless what was earned comes to nothing; reconcile: it reverses nothing, reconciling does; keep: what was earned stays';
 COMMENT ON COLUMN affiliate.binding.replica IS 'Whether the table is fed by logical replication: row triggers that always fire';
 COMMENT ON COLUMN affiliate.binding.paused_at IS 'Since when its triggers do nothing; NULL: they post';
 COMMENT ON COLUMN affiliate.binding.paused_because IS 'Why, as whoever paused it said';
@@ -183,26 +186,26 @@ CREATE FUNCTION @extschema@.affiliate_attach_payments(
     since timestamptz DEFAULT NULL, replica boolean DEFAULT false, refunded text DEFAULT NULL,
     product text DEFAULT NULL, paid_when text DEFAULT NULL, minor_units boolean DEFAULT false,
     currency_code text DEFAULT NULL, program text DEFAULT 'default', on_delete text DEFAULT 'reverse',
-    minor_units_of text DEFAULT NULL, paid_at_zone text DEFAULT NULL
+    minor_units_of text DEFAULT NULL, paid_at_zone text DEFAULT NULL, on_truncate text DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_attach_payments_wrapper';
-COMMENT ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text, text, text)
+COMMENT ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text, text, text, text)
     IS 'Binds a payments table by its column names and returns the number of the binding; scans nothing';
-REVOKE ALL ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.affiliate_attach_payments(regclass, text, text, text, text, text, timestamptz, boolean, text, text, text, boolean, text, text, text, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_alter_binding(
     payments regclass, currency text DEFAULT NULL, paid_at text DEFAULT NULL, since timestamptz DEFAULT NULL,
     refunded text DEFAULT NULL, product text DEFAULT NULL, paid_when text DEFAULT NULL,
     minor_units boolean DEFAULT NULL, currency_code text DEFAULT NULL, program text DEFAULT NULL,
     on_delete text DEFAULT NULL, clear text[] DEFAULT NULL, minor_units_of text DEFAULT NULL,
-    paid_at_zone text DEFAULT NULL
+    paid_at_zone text DEFAULT NULL, on_truncate text DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE c SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'affiliate_alter_binding_wrapper';
-COMMENT ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[], text, text)
+COMMENT ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[], text, text, text)
     IS 'Changes options of a bound payments table while payments go on; NULL leaves one as it is, clear names those to be let go; returns whether anything changed';
-REVOKE ALL ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[], text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.affiliate_alter_binding(regclass, text, text, timestamptz, text, text, text, boolean, text, text, text, text[], text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.affiliate_detach("table" regclass DEFAULT NULL, dropped text DEFAULT NULL) RETURNS boolean
 LANGUAGE c SET search_path = pg_catalog, pg_temp

@@ -17,9 +17,9 @@ COMMENT ON COLUMN affiliate.payment.refunded IS 'What has been refunded of it so
 COMMENT ON SEQUENCE affiliate.payment_id_seq IS 'Numbers payments';
 
 INSERT INTO affiliate.binding (id, payments, table_oid, table_name, program, payment_key, customer, amount, currency,
-    paid_at, refunded, product, attnums, minor_units, on_delete, replica)
+    paid_at, refunded, product, attnums, minor_units, on_delete, on_truncate, replica)
 SELECT 1, c.oid, c.oid, 'affiliate.payment', 'default', '{id}', 'customer', 'amount', 'currency',
-    'paid_at', 'refunded', 'product', '{2,3,4,5,6,7,1}', false, 'reverse', false
+    'paid_at', 'refunded', 'product', '{2,3,4,5,6,7,1}', false, 'reverse', 'refuse', false
 FROM pg_class c WHERE c.oid = 'affiliate.payment'::regclass;
 SELECT setval('affiliate.binding_id_seq', 1);
 

@@ -47,7 +47,7 @@ fn current(connection: &Connection, id: i32) -> Option<Current> {
             EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
                 OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
             EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = 'refund' AND f.canceled_at IS NULL),
-            b.minor_units_of, b.paid_at_zone
+            b.minor_units_of, b.paid_at_zone, b.on_truncate
         FROM affiliate.binding b WHERE b.id = $1 AND b.detached_at IS NULL FOR UPDATE";
     let rows = as_owner(|| connection.run(CURRENT, Sees::Now, &[id.into()]));
     let names: Vec<Option<String>> = rows.get(0, 0)?;
@@ -69,6 +69,7 @@ fn current(connection: &Connection, id: i32) -> Option<Current> {
             since: rows.get::<TimestampWithTimeZone>(0, 3).map(i64::from),
             program: rows.get(0, 4)?,
             on_delete: rows.get(0, 5)?,
+            on_truncate: rows.get(0, 10),
         },
         has_ledger: rows.get(0, 6)?,
         has_recorded_refunds: rows.get(0, 7)?,
@@ -89,6 +90,7 @@ struct Changes {
     on_delete: Option<String>,
     minor_units_of: Option<String>,
     paid_at_zone: Option<String>,
+    on_truncate: Option<String>,
     /// The options to be let go.
     clear: Vec<String>,
 }
@@ -110,6 +112,7 @@ fn affiliate_alter_binding(
     clear: Option<Vec<Option<String>>>,
     minor_units_of: Option<String>,
     paid_at_zone: Option<String>,
+    on_truncate: Option<String>,
 ) -> bool {
     let binding = bound(payments);
     if binding.id == OWN_PAYMENTS {
@@ -130,6 +133,7 @@ fn affiliate_alter_binding(
         on_delete,
         minor_units_of,
         paid_at_zone,
+        on_truncate,
     };
     spi::connect(|connection| alter(connection, &binding, changes))
 }
@@ -229,6 +233,14 @@ impl Changes {
             currency_code: choice.of("currency_code", self.currency_code, before.currency_code),
             since: choice.of("since", self.since, before.since),
             program: self.program.unwrap_or(before.program),
+            // one that depended on what becomes of deleted payments goes on doing so
+            on_truncate: self.on_truncate.or_else(|| {
+                let is_kept = self
+                    .on_delete
+                    .as_ref()
+                    .is_none_or(|o| *o == before.on_delete);
+                before.on_truncate.filter(|_| is_kept)
+            }),
             on_delete: self.on_delete.unwrap_or(before.on_delete),
         }
     }
@@ -264,15 +276,15 @@ fn write(
             (table_oid, attnums) = (b.payments::oid, n.attnums || CASE WHEN b.table_oid = b.payments::oid
                 THEN b.attnums[7:] ELSE affiliate.attribute_numbers(b.payments, b.payment_key) END),
             (paid_when, paid_when_columns, paid_when_mapped, paid_when_attnums) = (
-                CASE WHEN $16 THEN $14 ELSE b.paid_when END, CASE WHEN $16 THEN $15 ELSE b.paid_when_columns END,
-                CASE WHEN $16 THEN $15 ELSE b.paid_when_mapped END,
-                CASE WHEN $16 THEN affiliate.attribute_numbers(b.payments, $15) ELSE b.paid_when_attnums END)
-         FROM affiliate.attribute_numbers($17, ARRAY[$1, $2, $3, $4, $5, $6]) AS n (attnums)
-         WHERE b.id = $18 AND (
+                CASE WHEN $17 THEN $15 ELSE b.paid_when END, CASE WHEN $17 THEN $16 ELSE b.paid_when_columns END,
+                CASE WHEN $17 THEN $16 ELSE b.paid_when_mapped END,
+                CASE WHEN $17 THEN affiliate.attribute_numbers(b.payments, $16) ELSE b.paid_when_attnums END)
+         FROM affiliate.attribute_numbers($18, ARRAY[$1, $2, $3, $4, $5, $6]) AS n (attnums)
+         WHERE b.id = $19 AND (
             (b.currency, b.paid_at, b.refunded, b.product, b.program, b.currency_code, b.minor_units, b.since, b.on_delete,
-                    b.minor_units_of, b.paid_at_zone)
-                IS DISTINCT FROM ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-            OR b.attnums[:6] IS DISTINCT FROM n.attnums OR $16 AND b.paid_when IS DISTINCT FROM $14)",
+                    b.minor_units_of, b.paid_at_zone, b.on_truncate)
+                IS DISTINCT FROM ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            OR b.attnums[:6] IS DISTINCT FROM n.attnums OR $17 AND b.paid_when IS DISTINCT FROM $15)",
         Fitting::COLUMNS,
         Fitting::PARAMETERS
     );

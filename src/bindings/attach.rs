@@ -43,6 +43,7 @@ fn affiliate_attach_payments(
     on_delete: Option<String>,
     minor_units_of: Option<String>,
     paid_at_zone: Option<String>,
+    on_truncate: Option<String>,
 ) -> i64 {
     let table = required("payments", payments);
     let mapping = Mapping {
@@ -60,6 +61,7 @@ fn affiliate_attach_payments(
         since: since.map(|since| moment("since", Some(since))),
         program: required_text("program", program),
         on_delete: required_text("on_delete", on_delete),
+        on_truncate,
     };
     let attached = Attached {
         payment_key,
@@ -112,14 +114,14 @@ fn bind(
     let bind = format!(
         "INSERT INTO affiliate.binding AS b ({columns}, paid_when, paid_when_columns, paid_when_mapped,
             payments, table_oid, table_name, payment_key, replica)
-         VALUES ({parameters}, $14, $15, $15, $16, $16::oid, $17, $18, $19)
+         VALUES ({parameters}, $15, $16, $16, $17, $17::oid, $18, $19, $20)
          ON CONFLICT (payments) DO UPDATE SET
             ({columns}) = ({parameters}),
             (paid_when, paid_when_columns, paid_when_mapped, paid_when_attnums)
-                = ($14, $15, $15, excluded.paid_when_attnums),
+                = ($15, $16, $16, excluded.paid_when_attnums),
             (table_oid, table_name, attnums, payment_key, key_types, replica)
-                = (excluded.table_oid, $17, excluded.attnums, $18,
-                    CASE WHEN b.payment_key = $18 THEN b.key_types ELSE excluded.key_types END, $19),
+                = (excluded.table_oid, $18, excluded.attnums, $19,
+                    CASE WHEN b.payment_key = $19 THEN b.key_types ELSE excluded.key_types END, $20),
             (attached_at, detached_at, paused_at, paused_because, paused_by) = (now(), NULL, NULL, NULL, NULL)
          RETURNING b.id",
         columns = Fitting::COLUMNS,

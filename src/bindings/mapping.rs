@@ -6,10 +6,11 @@ use pgrx::datum::DatumWithOid;
 use crate::bindings::candidate::Candidate;
 use crate::bindings::condition;
 use crate::rules::currency::Currency;
+use crate::rules::truncation::OnTruncate;
 use crate::rules::unit::MinorUnits;
 use crate::rules::words::Word;
 use crate::server::args::timestamptz;
-use crate::server::calls::required_text;
+use crate::server::calls::{required_text, word};
 use crate::server::error::Problem;
 use crate::server::zone::Zone;
 
@@ -32,6 +33,8 @@ pub struct Mapping {
     pub since: Option<i64>,
     pub program: String,
     pub on_delete: String,
+    /// `None`: by what becomes of deleted payments.
+    pub on_truncate: Option<String>,
 }
 
 /// Options that fit the table and each other.
@@ -52,6 +55,7 @@ impl Mapping {
             }
             .raise();
         }
+        self.on_truncate = Some(self.truncation().as_str().to_owned());
         self.require_unit();
         self.currency_code = self.currency_code.map(|code| match Currency::parse(&code) {
             Some(currency) => currency.code().to_owned(),
@@ -67,6 +71,32 @@ impl Mapping {
             mapping: self,
             condition_columns: condition.into_iter().map(|(name, _)| name).collect(),
         }
+    }
+
+    /// What TRUNCATE does; an error unless that fits what becomes of deleted payments.
+    fn truncation(&self) -> OnTruncate {
+        let keeps = self.on_delete == "keep";
+        let Some(text) = &self.on_truncate else {
+            return if keeps {
+                OnTruncate::Keep
+            } else {
+                OnTruncate::Refuse
+            };
+        };
+        let on_truncate: OnTruncate = word("on_truncate", text.clone());
+        let fits = match on_truncate {
+            OnTruncate::Refuse => true,
+            OnTruncate::Reconcile => !keeps,
+            OnTruncate::Keep => keeps,
+        };
+        if !fits {
+            Problem::OnTruncate {
+                on_truncate: on_truncate.as_str(),
+                on_delete: self.on_delete.clone(),
+            }
+            .raise();
+        }
+        on_truncate
     }
 
     /// Raises an error unless the table has the columns, of types that serve.
@@ -132,11 +162,11 @@ impl Mapping {
 impl Fitting {
     /// The columns of affiliate.binding, but for the condition.
     pub const COLUMNS: &str = "customer, amount, currency, paid_at, refunded, product, program, currency_code, minor_units,
-            since, on_delete, minor_units_of, paid_at_zone";
+            since, on_delete, minor_units_of, paid_at_zone, on_truncate";
     /// Their parameters.
-    pub const PARAMETERS: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13";
+    pub const PARAMETERS: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14";
 
-    /// After those parameters, `$14` is the condition and `$15` the names of its columns.
+    /// After those parameters, `$15` is the condition and `$16` the names of its columns.
     pub fn args<'a>(self) -> Vec<DatumWithOid<'a>> {
         let mapping = self.mapping;
         vec![
@@ -153,6 +183,7 @@ impl Fitting {
             mapping.on_delete.into(),
             mapping.minor_units_of.into(),
             mapping.paid_at_zone.into(),
+            mapping.on_truncate.into(),
             mapping.paid_when.into(),
             self.condition_columns.into(),
         ]

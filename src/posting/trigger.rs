@@ -20,9 +20,12 @@ use crate::posting::restore;
 use crate::posting::settle::{Options, Settler};
 use crate::posting::transaction;
 use crate::posting::transition::Transition;
+use crate::rules::truncation::OnTruncate;
+use crate::rules::words::Word;
 use crate::server::error::Problem;
 use crate::server::rights::as_owner;
 use crate::server::slot::{KeptSlot, Slot};
+use crate::server::spi::{self, Sees};
 
 /// The body of affiliate.post_payments().
 pub fn post_payments(fcinfo: pg_sys::FunctionCallInfo) {
@@ -226,9 +229,29 @@ pub fn refuse_truncate(fcinfo: pg_sys::FunctionCallInfo) {
     let payments =
         as_owner(|| RefundsTable::attached(table)).map_or(table, |(_, payments)| payments);
     let is_refunds = payments != table;
-    if let Some(binding) = Binding::of(payments)
-        && (is_refunds || !binding.keeps_deleted)
-    {
+    let Some(binding) = Binding::of(payments) else {
+        return;
+    };
+    const ALLOWS: &str = "
+        SELECT CASE b.on_truncate WHEN $2 THEN $3 WHEN $4 THEN true ELSE false END
+            OR NOT EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id
+                GROUP BY c.payment_key, c.referral_id, c.currency
+                HAVING sum(c.amount) <> 0 OR sum(c.base - c.base_before) <> 0) AS allows
+        FROM affiliate.binding b WHERE b.id = $1";
+    let allows: bool = as_owner(|| {
+        spi::connect(|connection| {
+            let args = [
+                binding.id.into(),
+                OnTruncate::Keep.as_str().into(),
+                // refunds that are gone give back what they took
+                (!is_refunds).into(),
+                OnTruncate::Reconcile.as_str().into(),
+            ];
+            let rows = connection.run(ALLOWS, Sees::Latest, &args);
+            rows.only().required("allows")
+        })
+    });
+    if !allows {
         Problem::TruncateRefused {
             table: crate::server::names::table_name(table),
             is_refunds,

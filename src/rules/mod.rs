@@ -17,5 +17,6 @@ pub mod payout;
 pub mod refund;
 pub mod settlement;
 pub mod terms;
+pub mod truncation;
 pub mod unit;
 pub mod words;

@@ -167,6 +167,10 @@ pub enum Problem {
         trigger: String,
         table: String,
     },
+    OnTruncate {
+        on_truncate: &'static str,
+        on_delete: String,
+    },
     TruncateRefused {
         table: String,
         /// It is a table of refunds.
@@ -564,6 +568,15 @@ impl Problem {
                     "The trigger {trigger} of {table} fires at another time or without the changed rows."
                 ),
                 "Drop it: attaching a table makes all the triggers it needs.",
+            ),
+            Self::OnTruncate {
+                on_truncate,
+                on_delete,
+            } => report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "on_truncate does not fit on_delete".to_owned(),
+                format!("on_truncate is '{on_truncate}', on_delete is '{on_delete}'."),
+                "Use 'keep' with on_delete => 'keep', and 'reconcile' with on_delete => 'reverse'.",
             ),
             Self::TruncateRefused {
                 table,

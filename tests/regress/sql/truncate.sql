@@ -26,6 +26,7 @@ INSERT INTO other VALUES (1);
 TRUNCATE other, payments;
 TRUNCATE ONLY payments;
 TRUNCATE payments RESTART IDENTITY;
+INSERT INTO affiliate.payment (customer, amount, paid_at) VALUES ('bob', 10, '2024-02-01');
 SET client_min_messages = warning; -- which tables are reached is PostgreSQL's to say
 TRUNCATE users CASCADE;
 TRUNCATE affiliate.payment CASCADE;
@@ -34,7 +35,7 @@ RESET client_min_messages;
 TRUNCATE affiliate.payment;
 \set VERBOSITY verbose
 SELECT (SELECT count(*) FROM payments) AS payments, (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM other) AS other;
--- an empty one too: the rule does not depend on what is in it
+-- one that has earned nothing is nobody's loss
 CREATE TABLE empty (id int PRIMARY KEY, customer text, amount numeric);
 SELECT affiliate_attach_payments('empty', customer => 'customer', amount => 'amount') AS binding;
 TRUNCATE empty;

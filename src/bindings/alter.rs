@@ -9,6 +9,8 @@ use crate::bindings::candidate::Candidate;
 use crate::bindings::mapping::{Fitting, Mapping};
 use crate::bindings::ownership::require_owner;
 use crate::programs::program::require_program;
+use crate::rules::refund::Kind;
+use crate::rules::words::Word;
 use crate::server::args::{moment, regclass};
 use crate::server::error::Problem;
 use crate::server::rights::as_owner;
@@ -39,40 +41,41 @@ struct Current {
 /// Columns by what they are called now; one that is gone by the name that it had.
 fn current(connection: &Connection, id: i32) -> Option<Current> {
     const CURRENT: &str = "
-        SELECT ARRAY(SELECT coalesce(n.now, n.before) FROM unnest(
-                CASE WHEN b.table_oid = b.payments::oid THEN affiliate.attribute_names(b.payments, b.attnums) END,
-                ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product])
-                WITH ORDINALITY AS n (now, before, n) WHERE n.n <= 6 ORDER BY n.n),
+        SELECT coalesce(n.now[1], b.customer) AS customer, coalesce(n.now[2], b.amount) AS amount,
+            coalesce(n.now[3], b.currency) AS currency, coalesce(n.now[4], b.paid_at) AS paid_at,
+            coalesce(n.now[5], b.refunded) AS refunded, coalesce(n.now[6], b.product) AS product,
             b.currency_code, b.minor_units, b.since, b.program, b.on_delete,
             EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
-                OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
-            EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = 'refund' AND f.canceled_at IS NULL),
-            b.minor_units_of, b.paid_at_zone, b.on_truncate
-        FROM affiliate.binding b WHERE b.id = $1 AND b.detached_at IS NULL FOR UPDATE";
-    let rows = as_owner(|| connection.run(CURRENT, Sees::Now, &[id.into()]));
-    let names: Vec<Option<String>> = rows.get(0, 0)?;
-    let [customer, amount, currency, paid_at, refunded, product] = names.try_into().ok()?;
-    Some(Current {
+                OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id) AS has_ledger, b.minor_units_of, b.paid_at_zone, b.on_truncate,
+            EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = $2 AND f.canceled_at IS NULL)
+                AS has_recorded_refunds
+        FROM affiliate.binding b, LATERAL (
+            SELECT CASE WHEN b.table_oid = b.payments::oid THEN affiliate.attribute_names(b.payments, b.attnums) END
+                AS now) n
+        WHERE b.id = $1 AND b.detached_at IS NULL FOR UPDATE OF b";
+    let args = [id.into(), Kind::Refund.as_str().into()];
+    let rows = as_owner(|| connection.run(CURRENT, Sees::Now, &args));
+    rows.first().map(|row| Current {
         mapping: Mapping {
-            customer: customer?,
-            amount: amount?,
-            currency,
-            paid_at,
-            refunded,
-            product,
+            customer: row.required("customer"),
+            amount: row.required("amount"),
+            currency: row.get("currency"),
+            paid_at: row.get("paid_at"),
+            refunded: row.get("refunded"),
+            product: row.get("product"),
             // one that stays is not read again: its columns have the names that it knows
             paid_when: None,
-            currency_code: rows.get(0, 1),
-            minor_units: rows.get(0, 2)?,
-            minor_units_of: rows.get(0, 8),
-            paid_at_zone: rows.get(0, 9),
-            since: rows.get::<TimestampWithTimeZone>(0, 3).map(i64::from),
-            program: rows.get(0, 4)?,
-            on_delete: rows.get(0, 5)?,
-            on_truncate: rows.get(0, 10),
+            currency_code: row.get("currency_code"),
+            minor_units: row.required("minor_units"),
+            minor_units_of: row.get("minor_units_of"),
+            paid_at_zone: row.get("paid_at_zone"),
+            since: row.get::<TimestampWithTimeZone>("since").map(i64::from),
+            program: row.required("program"),
+            on_delete: row.required("on_delete"),
+            on_truncate: row.get("on_truncate"),
         },
-        has_ledger: rows.get(0, 6)?,
-        has_recorded_refunds: rows.get(0, 7)?,
+        has_ledger: row.required("has_ledger"),
+        has_recorded_refunds: row.required("has_recorded_refunds"),
     })
 }
 

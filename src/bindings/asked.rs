@@ -32,13 +32,14 @@ pub fn bound(table: Option<pg_sys::Oid>) -> Rc<Binding> {
 pub fn bound_without_lock(table: Option<pg_sys::Oid>) -> (i32, pg_sys::Oid) {
     let table = required("payments", table);
     const BOUND: &str = "
-        SELECT b.id, b.payments::oid FROM affiliate.binding b
+        SELECT b.id, b.payments::oid AS payments FROM affiliate.binding b
         WHERE b.detached_at IS NULL
             AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
     let found = as_owner(|| {
         spi::connect(|connection| {
             let rows = connection.run(BOUND, Sees::Latest, &[regclass(table)]);
-            Some((rows.get(0, 0)?, rows.get(0, 1)?))
+            let found = rows.first();
+            found.map(|row| (row.required("id"), row.required("payments")))
         })
     });
     found.unwrap_or_else(|| {

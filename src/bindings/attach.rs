@@ -135,7 +135,7 @@ fn bind(
         replica.into(),
     ]);
     let bound = as_owner(|| connection.run(&bind, Sees::Now, &args));
-    bound.value().unwrap_or_default()
+    bound.only().required("id")
 }
 
 /// What is known of a table that was attached before, or is now.
@@ -150,16 +150,16 @@ pub struct Before {
 impl Before {
     pub fn of(connection: &Connection, table: pg_sys::Oid) -> Option<Self> {
         const FIND: &str = "
-            SELECT id, detached_at IS NOT NULL, payment_key,
+            SELECT b.id, b.detached_at IS NOT NULL AS is_detached, b.payment_key,
                 EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
-                    OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id)
+                    OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id) AS has_ledger
             FROM affiliate.binding b WHERE b.payments = $1 FOR UPDATE";
         let rows = as_owner(|| connection.run(FIND, Sees::Now, &[regclass(table)]));
-        Some(Self {
-            id: rows.get(0, 0)?,
-            is_detached: rows.get(0, 1).unwrap_or_default(),
-            key: rows.get(0, 2).unwrap_or_default(),
-            has_ledger: rows.get(0, 3).unwrap_or_default(),
+        rows.first().map(|row| Self {
+            id: row.required("id"),
+            is_detached: row.required("is_detached"),
+            key: row.array("payment_key"),
+            has_ledger: row.required("has_ledger"),
         })
     }
 

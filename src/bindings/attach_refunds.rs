@@ -134,7 +134,7 @@ fn bind(
         minor_units.into(),
     ];
     let bound = as_owner(|| connection.run(BIND, Sees::Now, &args));
-    bound.value().unwrap_or_default()
+    bound.only().required("id")
 }
 
 /// Where the key has values that are the same for its equality and not as text, only columns of

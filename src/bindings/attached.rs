@@ -15,12 +15,9 @@ pub fn refuse_bound(connection: &Connection, table: pg_sys::Oid) {
         WHERE t.oid IN (SELECT b.payments::oid FROM affiliate.binding b WHERE b.detached_at IS NULL
             UNION ALL SELECT f.refunds::oid FROM affiliate.refunds_binding f WHERE f.detached_at IS NULL)
         ORDER BY t.oid <> $1, t.oid";
-    let bound: Option<pg_sys::Oid> = connection
-        .run(BOUND, Sees::Now, &[regclass(table)])
-        .get(0, 0);
-    if let Some(bound) = bound {
+    if let Some(row) = connection.run(BOUND, Sees::Now, &[regclass(table)]).first() {
         Problem::AlreadyAttached {
-            table: table_name(bound),
+            table: table_name(row.required("oid")),
         }
         .raise();
     }

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use pgrx::datum::DatumWithOid;
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -12,16 +12,19 @@ pub use crate::bindings::columns::{Column, Mapped, ReadColumn, Resolver};
 use crate::bindings::condition::Condition;
 use crate::bindings::host_table::HostTable;
 use crate::bindings::refunds_table::RefundsTable;
+use crate::rules::affiliate::Status;
 use crate::rules::commission::{Offer, Rule};
 use crate::rules::currency::Currency;
-use crate::rules::unit::{MinorUnits, Unit};
+use crate::rules::deletion::OnDelete;
+use crate::rules::unit::Unit;
 use crate::rules::words::Word;
+use crate::server::args::regclass;
 use crate::server::cache;
-use crate::server::numeric;
+use crate::server::error::Problem;
 use crate::server::record_text;
 use crate::server::relations::Relations;
 use crate::server::rights::as_owner;
-use crate::server::rows::Rows;
+use crate::server::rows::Row;
 use crate::server::slot::KeptSlot;
 use crate::server::spi::{self, Sees};
 use crate::server::zone::Zone;
@@ -173,74 +176,64 @@ impl Binding {
 }
 
 const LOAD: &str = "
-    SELECT b.id, b.payments::oid, b.program, p.rate, p.hold_days, p.time_zone, b.minor_units,
-        coalesce(b.currency_code, CASE WHEN b.currency IS NULL THEN p.currency END), b.since,
-        b.on_delete = 'keep', b.table_oid = b.payments::oid, b.attnums,
-        ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key,
-        b.paid_when, b.paid_when_columns, b.paid_when_attnums,
-        (SELECT array_agg(a.id) FROM affiliate.affiliate a WHERE a.program = b.program AND a.status = 'closed'),
-        EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
-        (parse_ident(b.table_name))[2],
+    SELECT b.id, b.payments::oid AS payments, b.program, p.rate, p.hold_days, p.time_zone, b.minor_units,
+        coalesce(b.currency_code, CASE WHEN b.currency IS NULL THEN p.currency END) AS currency, b.since,
+        b.on_delete, b.table_oid = b.payments::oid AS attnums_hold, b.attnums,
+        ARRAY[b.customer, b.amount, b.currency, b.paid_at, b.refunded, b.product] || b.payment_key AS names,
+        b.paid_when, b.paid_when_columns, b.paid_when_attnums, (parse_ident(b.table_name))[2] AS table_name,
+        ARRAY(SELECT a.id FROM affiliate.affiliate a WHERE a.program = b.program AND a.status = $2)
+            AS closed_affiliates,
+        EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id) AS has_recorded_refunds,
         EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.binding_id = b.id
-            AND (f.detached_at IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds))),
-        b.paused_at IS NOT NULL,
-        EXISTS (SELECT FROM affiliate.refund_spelling s WHERE s.binding_id = b.id),
-        affiliate.has_new_key_types(b), b.minor_units_of, b.paid_at_zone
+            AND (f.detached_at IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds)))
+            AS has_lost_refunds,
+        b.paused_at IS NOT NULL AS is_paused,
+        EXISTS (SELECT FROM affiliate.refund_spelling s WHERE s.binding_id = b.id) AS has_spellings,
+        affiliate.has_new_key_types(b) AS has_new_key_types, b.minor_units_of,
+        coalesce(b.paid_at_zone, 'UTC') AS paid_at_zone
     FROM affiliate.binding b JOIN affiliate.program p ON p.name = b.program
     WHERE b.detached_at IS NULL
         AND (b.payments = $1 OR b.payments IN (SELECT a.relid FROM pg_partition_ancestors($1) a))";
 
 fn load(table: pg_sys::Oid) -> Option<Binding> {
     spi::connect(|connection| {
-        let regclass = unsafe { DatumWithOid::new(table, pg_sys::REGCLASSOID) };
-        let row = connection.run(LOAD, Sees::Latest, &[regclass]);
-        if row.is_empty() {
-            return None;
-        }
-        Some(from_row(table, &row))
+        let args = [regclass(table), Status::Closed.as_str().into()];
+        let rows = connection.run(LOAD, Sees::Latest, &args);
+        rows.first().map(|row| from_row(table, row))
     })
 }
 
-fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
-    let root: pg_sys::Oid = row.get(0, 1).unwrap_or(table);
-    let attnums_hold = row.get::<bool>(0, 10).unwrap_or_default();
-    let resolver = Resolver::open(table, root, attnums_hold);
+fn from_row(table: pg_sys::Oid, row: Row) -> Binding {
+    let root: pg_sys::Oid = row.required("payments");
+    let resolver = Resolver::open(table, root, row.required("attnums_hold"));
     let condition = condition(table, row, &resolver);
     let columns = Columns::of(row, &resolver, condition.as_ref());
     let read = columns.read.iter().map(|column| column.attnum).collect();
-    let id = row.get(0, 0).unwrap_or_default();
+    let id = row.required("id");
+    let since: Option<TimestampWithTimeZone> = row.get("since");
     Binding {
         id,
         relation: table,
         table: root,
-        program: row.get(0, 2).unwrap_or_default(),
+        program: row.required("program"),
         terms: ProgramTerms::of(row),
         unit: Unit::of(
-            row.get(0, 6).unwrap_or_default(),
-            MinorUnits::parse(&row.get::<String>(0, 23).unwrap_or_default()),
+            row.required("minor_units"),
+            row.optional_word("minor_units_of"),
         ),
-        paid_at_zone: zone(row, 24),
-        constant_currency: row
-            .get::<String>(0, 7)
-            .and_then(|code| Currency::parse(&code)),
+        paid_at_zone: zone(row, "paid_at_zone"),
+        constant_currency: row.get("currency").map(constant_currency),
         condition,
-        since: row
-            .datum(0, 8)
-            .filter(|(_, is_null)| !is_null)
-            .map(|(datum, _)| datum.value() as i64),
-        keeps_deleted: row.get(0, 9).unwrap_or_default(),
-        is_paused: row.get(0, 20).unwrap_or_default(),
+        since: since.map(i64::from),
+        keeps_deleted: row.word::<OnDelete>("on_delete") == OnDelete::Keep,
+        is_paused: row.required("is_paused"),
         depends_on_settings: columns.depend_on_settings(),
-        closed_affiliates: row
-            .get::<Vec<i32>>(0, 16)
-            .unwrap_or_default()
-            .into_iter()
-            .collect(),
-        has_recorded_refunds: row.get(0, 17).unwrap_or_default(),
-        has_lost_refunds: row.get(0, 19).unwrap_or_default(),
+        closed_affiliates: row.array("closed_affiliates").into_iter().collect(),
+        has_recorded_refunds: row.required("has_recorded_refunds"),
+        has_lost_refunds: row.required("has_lost_refunds"),
         has_many_spellings: !columns.key.iter().all(Column::has_one_spelling),
-        has_spellings: Cell::new(row.get(0, 21).unwrap_or_default()),
-        has_new_key_types: row.get(0, 22).unwrap_or_default(),
+        has_spellings: Cell::new(row.required("has_spellings")),
+        has_new_key_types: row.required("has_new_key_types"),
         refunds_table: RefundsTable::of(id),
         host: HostTable::new(root, &resolver, read, &columns.key),
         columns,
@@ -250,43 +243,42 @@ fn from_row(table: pg_sys::Oid, row: &Rows) -> Binding {
 }
 
 impl ProgramTerms {
-    fn of(row: &Rows) -> Self {
-        let rate = row
-            .datum(0, 3)
-            .map(|(datum, _)| unsafe { numeric::decode(datum) });
+    fn of(row: Row) -> Self {
         Self {
             offer: Offer {
-                rule: Rule::Rate(rate.and_then(Result::ok).unwrap_or_default()),
-                hold_days: row.get(0, 4).unwrap_or_default(),
+                rule: Rule::Rate(row.decimal("rate")),
+                hold_days: row.required("hold_days"),
             },
-            zone: zone(row, 5),
+            zone: zone(row, "time_zone"),
         }
     }
 }
 
-/// The zone in a column; UTC for none.
-fn zone(row: &Rows, column: usize) -> Zone {
-    let name = row.get::<String>(0, column);
-    name.and_then(|name| Zone::named(&name))
-        .unwrap_or_else(Zone::utc)
+fn zone(row: Row, column: &str) -> Zone {
+    let zone: String = row.required(column);
+    Zone::named(&zone).unwrap_or_else(|| Problem::UnknownTimeZone { zone }.raise())
 }
 
-fn condition(table: pg_sys::Oid, row: &Rows, resolver: &Resolver) -> Option<Condition> {
-    let sql: String = row.get(0, 13)?;
-    let names: Vec<String> = row.get(0, 14).unwrap_or_default();
-    let numbers: Vec<i16> = row.get(0, 15).unwrap_or_default();
+fn constant_currency(currency: String) -> Currency {
+    Currency::parse(&currency).unwrap_or_else(|| Problem::UnknownCurrency { currency }.raise())
+}
+
+fn condition(table: pg_sys::Oid, row: Row, resolver: &Resolver) -> Option<Condition> {
+    let sql: String = row.get("paid_when")?;
+    let names: Vec<String> = row.array("paid_when_columns");
+    let numbers: Vec<i16> = row.array("paid_when_attnums");
     let columns = names.iter().enumerate().map(|(n, name)| {
         let found = resolver.column(name, numbers.get(n).copied().unwrap_or(0));
         (name.clone(), found.column().map_or(0, |c| c.attnum))
     });
-    let table_name: String = row.get(0, 18).unwrap_or_default();
+    let table_name: String = row.required("table_name");
     Some(Condition::new(table, &table_name, sql, columns.collect()))
 }
 
 impl Columns {
-    fn of(row: &Rows, resolver: &Resolver, condition: Option<&Condition>) -> Self {
-        let attnums: Vec<i16> = row.get(0, 11).unwrap_or_default();
-        let names: Vec<Option<String>> = row.get(0, 12).unwrap_or_default();
+    fn of(row: Row, resolver: &Resolver, condition: Option<&Condition>) -> Self {
+        let attnums: Vec<i16> = row.array("attnums");
+        let names: Vec<Option<String>> = row.required("names");
         let mut mapped = resolver.columns(&names, &attnums).into_iter();
         let mut next = || mapped.next().unwrap_or(Mapped::No);
         let (customer, amount, currency, paid_at, refunded, _product) =

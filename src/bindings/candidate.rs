@@ -212,11 +212,11 @@ impl Candidate {
                 .collect(),
             None => {
                 const PRIMARY_KEY: &str = "
-                    SELECT a.attname::text FROM pg_constraint c, unnest(c.conkey) WITH ORDINALITY AS k (attnum, n)
+                    SELECT a.attname::text AS attname FROM pg_constraint c, unnest(c.conkey) WITH ORDINALITY AS k (attnum, n)
                         JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = k.attnum
                     WHERE c.conrelid = $1 AND c.contype = 'p' ORDER BY k.n";
                 let rows = connection.run(PRIMARY_KEY, Sees::Now, &[self.oid.into()]);
-                (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+                rows.values("attname").collect()
             }
         };
         if names.is_empty() {

@@ -78,11 +78,12 @@ impl Column {
     /// ` COLLATE` with the collation of the column, nothing where it has none.
     pub fn collation_sql(&self) -> String {
         const COLLATION: &str = "
-            SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+            SELECT format(' COLLATE %I.%I', n.nspname, c.collname) AS sql
             FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = $1";
         spi::connect(|connection| {
             let rows = connection.run(COLLATION, Sees::Now, &[self.collation.into()]);
-            rows.value().unwrap_or_default()
+            let sql = rows.first().map(|row| row.required("sql"));
+            sql.unwrap_or_default()
         })
     }
 

@@ -16,7 +16,7 @@ raw_function!(
             WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0";
         let dropped: Vec<pg_sys::Oid> = spi::connect(|connection| {
             let rows = connection.run(DROPPED, Sees::Now, &[]);
-            (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+            rows.values("objid").collect()
         });
         let forget = || as_owner(|| forget(&dropped));
         // whatever is dropped, it must not fail because of us

@@ -3,6 +3,8 @@
 use pgrx::pg_sys;
 
 use crate::bindings::mapping::Mapping;
+use crate::rules::refund::Kind;
+use crate::rules::words::Word;
 use crate::server::args::regclass;
 use crate::server::error::Problem;
 use crate::server::spi::{Connection, Sees};
@@ -22,7 +24,8 @@ pub fn refuse_lost_bindings(connection: &Connection) {
         SELECT k.id FROM known k
         WHERE k.id IS NOT NULL AND NOT EXISTS (SELECT FROM affiliate.binding b WHERE b.id = k.id)
         ORDER BY k.id LIMIT 1";
-    if let Some(binding) = connection.run(LOST, Sees::Now, &[]).value::<i32>() {
+    if let Some(row) = connection.run(LOST, Sees::Now, &[]).first() {
+        let binding = row.required("id");
         Problem::BindingLost { binding }.raise();
     }
 }
@@ -36,40 +39,41 @@ pub fn refuse_other_options(
     after: &Mapping,
 ) {
     const EARLIER: &str = "
-        SELECT b.program, b.minor_units, b.refunded IS NOT NULL,
+        SELECT b.program, b.minor_units, b.refunded IS NOT NULL AS had_column,
             EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
-                OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id),
-            EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = 'refund'),
-            EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.binding_id = b.id AND f.detached_at IS NULL),
-            b.minor_units_of
+                OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id) AS has_ledger,
+            EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = $2) AS has_recorded_refunds,
+            EXISTS (SELECT FROM affiliate.refunds_binding f WHERE f.binding_id = b.id AND f.detached_at IS NULL)
+                AS has_refunds_table, b.minor_units_of
         FROM affiliate.binding b WHERE b.payments = $1";
-    let rows = connection.run(EARLIER, Sees::Now, &[regclass(table)]);
-    let is = |column| rows.get::<bool>(0, column).unwrap_or_default();
-    let (has_ledger, has_recorded_refunds, has_refunds_table) = (is(3), is(4), is(5));
-    if rows.is_empty() {
+    let args = [regclass(table), Kind::Refund.as_str().into()];
+    let rows = connection.run(EARLIER, Sees::Now, &args);
+    let Some(row) = rows.first() else {
         return;
-    }
+    };
+    let is = |column| row.required::<bool>(column);
     let table = name.to_owned();
-    let had_column = is(2);
+    let had_column = is("had_column");
+    let program: String = row.required("program");
     let changed = [
-        ("program", rows.get(0, 0).as_ref() != Some(&after.program)),
-        ("minor_units", rows.get(0, 1) != Some(after.minor_units)),
+        ("program", program != after.program),
+        ("minor_units", is("minor_units") != after.minor_units),
         (
             "minor_units_of",
-            rows.get::<String>(0, 6) != after.minor_units_of,
+            row.get::<String>("minor_units_of") != after.minor_units_of,
         ),
         ("refunded", had_column && after.refunded.is_none()),
     ];
     if let Some((option, _)) = changed.into_iter().find(|(_, differs)| *differs)
-        && has_ledger
+        && is("has_ledger")
     {
         Problem::FrozenOption { option, table }.raise();
     }
     if after.refunded.is_some() && !had_column {
-        if has_refunds_table {
+        if is("has_refunds_table") {
             Problem::RefundsAttached { table }.raise();
         }
-        if has_recorded_refunds {
+        if is("has_recorded_refunds") {
             Problem::RefundsRecorded { table }.raise();
         }
     }

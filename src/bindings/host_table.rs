@@ -15,7 +15,7 @@ use crate::server::error::Problem;
 use crate::server::memory::Context;
 use crate::server::names::{equality, quote_ident, table_name, type_name};
 use crate::server::rights::{as_table_owner, as_table_owner_by_index};
-use crate::server::rows::Rows;
+use crate::server::rows::{Row, Rows};
 use crate::server::slot::Slot;
 use crate::server::spi::{self, Connection, Cursor, Sees};
 
@@ -87,12 +87,12 @@ impl HostTable {
             checked,
             of_key: format!("SELECT {list} FROM {from} WHERE {is_one}"),
             of_keys: format!(
-                "SELECT u.n, {list} FROM unnest({arrays}) WITH ORDINALITY AS u ({aliases}, n)
+                "SELECT u.n AS place, {list} FROM unnest({arrays}) WITH ORDINALITY AS u ({aliases}, n)
                      JOIN {from} ON {is_any}"
             ),
             all: format!("SELECT {list} FROM {from}"),
             whole: format!(
-                "SELECT {row} FROM {} {row} WHERE {}",
+                "SELECT {row} AS whole FROM {} {row} WHERE {}",
                 table_name(table),
                 same(&row, &parameter)
             ),
@@ -163,7 +163,7 @@ impl HostTable {
         }))
     }
 
-    /// The row of a key as a whole, a composite value.
+    /// The row of a key as a whole, a composite value, `whole`.
     pub fn whole(&self, connection: &Connection, key: &[String]) -> Option<Rows> {
         if !self.is_table() {
             return None;
@@ -174,7 +174,7 @@ impl HostTable {
         }))
     }
 
-    /// The rows of many keys; the first column is the place of the row's key among them, from 1.
+    /// The rows of many keys; the first column, `place`, is the place of the row's key among them, from 1.
     pub fn of_keys(
         &self,
         connection: &Connection,
@@ -241,8 +241,8 @@ impl HostTable {
                     break;
                 }
                 let flow = memory.with(|| {
-                    for n in 0..rows.len() {
-                        self.fill(&rows, n, 0, slot);
+                    for row in rows.iter() {
+                        self.fill(row, 0, slot);
                         step(Step::Row)?;
                     }
                     step(Step::EndOfBatch)
@@ -261,11 +261,9 @@ impl HostTable {
 
     /// Puts a row into a slot of [`HostTable::with_slot`]; `first` is the column of the result
     /// with which it begins. Good for as long as the rows are.
-    pub fn fill(&self, rows: &Rows, row: usize, first: usize, slot: Slot) -> bool {
-        let columns = rows.columns(row);
-        let mut is_row = false;
-        for (attnum, (datum, is_null)) in self.attnums.iter().zip(columns.iter().skip(first)) {
-            is_row = true;
+    pub fn fill(&self, row: Row, first: usize, slot: Slot) {
+        let datums = row.datums();
+        for (attnum, (datum, is_null)) in self.attnums.iter().zip(datums.iter().skip(first)) {
             let at = *attnum as usize - 1;
             // SAFETY: the slot has the attributes of this table, to which attnum belongs.
             unsafe {
@@ -273,7 +271,6 @@ impl HostTable {
                 *(*slot).tts_isnull.add(at) = is_null;
             }
         }
-        is_row
     }
 
     /// Runs `body` with a slot for rows of this table; in it, what is not read is NULL.

@@ -6,6 +6,7 @@ use pgrx::datum::DatumWithOid;
 use crate::bindings::candidate::Candidate;
 use crate::bindings::condition;
 use crate::rules::currency::Currency;
+use crate::rules::deletion::OnDelete;
 use crate::rules::truncation::OnTruncate;
 use crate::rules::unit::MinorUnits;
 use crate::rules::words::Word;
@@ -47,14 +48,8 @@ pub struct Fitting {
 impl Mapping {
     /// Raises an error unless the options fit the table and each other.
     pub fn fit(mut self, host: &Candidate) -> Fitting {
-        if !matches!(self.on_delete.as_str(), "reverse" | "keep") {
-            Problem::NotOneOf {
-                name: "on_delete",
-                value: self.on_delete,
-                allowed: "'reverse', 'keep'".to_owned(),
-            }
-            .raise();
-        }
+        let on_delete: OnDelete = word("on_delete", self.on_delete);
+        self.on_delete = on_delete.to_string();
         self.on_truncate = Some(self.truncation().as_str().to_owned());
         self.require_unit();
         self.currency_code = self.currency_code.map(|code| match Currency::parse(&code) {
@@ -75,7 +70,7 @@ impl Mapping {
 
     /// What TRUNCATE does; an error unless that fits what becomes of deleted payments.
     fn truncation(&self) -> OnTruncate {
-        let keeps = self.on_delete == "keep";
+        let keeps = self.on_delete == OnDelete::Keep.as_str();
         let Some(text) = &self.on_truncate else {
             return if keeps {
                 OnTruncate::Keep
@@ -125,16 +120,10 @@ impl Mapping {
         let Some(of) = &self.minor_units_of else {
             return;
         };
-        if MinorUnits::parse(of).is_none() {
-            Problem::NotOneOf {
-                name: "minor_units_of",
-                value: of.clone(),
-                allowed: MinorUnits::list(MinorUnits::ALL),
-            }
-            .raise();
-        }
+        let of: MinorUnits = word("minor_units_of", of.clone());
         if !self.minor_units {
-            Problem::MinorUnitsOf { of: of.clone() }.raise();
+            let of = of.to_string();
+            Problem::MinorUnitsOf { of }.raise();
         }
     }
 

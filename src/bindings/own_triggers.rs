@@ -7,7 +7,7 @@ use crate::bindings::candidate::Candidate;
 use crate::server::args::regclass;
 use crate::server::names::{quote_ident, table_name};
 use crate::server::rights::as_owner;
-use crate::server::rows::Rows;
+use crate::server::rows::{Row, Rows};
 use crate::server::spi::{Connection, Sees};
 
 /// Gives a table the triggers of an attached one. Their names sort last, since triggers fire in the
@@ -59,24 +59,24 @@ pub fn create_triggers(connection: &Connection, host: &Candidate, function: &str
 
 /// A table and the partitions it has.
 fn with_partitions(connection: &Connection, table: pg_sys::Oid) -> Vec<pg_sys::Oid> {
-    const TREE: &str = "SELECT $1::oid UNION SELECT p.relid::oid FROM pg_partition_tree($1) p";
+    const TREE: &str =
+        "SELECT $1::oid AS relation UNION SELECT p.relid::oid FROM pg_partition_tree($1) p";
     let rows = connection.run(TREE, Sees::Now, &[regclass(table)]);
-    (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+    rows.values("relation").collect()
 }
 
 /// A trigger of ours: its name, and the table it is on.
 type Trigger = (String, pg_sys::Oid);
 
 fn read_triggers(rows: &Rows) -> Vec<Trigger> {
-    (0..rows.len())
-        .filter_map(|row| Some((rows.get(row, 0)?, rows.get(row, 1)?)))
-        .collect()
+    let trigger = |row: Row| (row.required("name"), row.required("relation"));
+    rows.iter().map(trigger).collect()
 }
 
 /// Our triggers on a table and its partitions, but for those that follow from another one.
 pub fn triggers_on(connection: &Connection, table: pg_sys::Oid) -> Vec<Trigger> {
     const TRIGGERS: &str = "
-        SELECT t.tgname::text, t.tgrelid FROM pg_trigger t
+        SELECT t.tgname::text AS name, t.tgrelid AS relation FROM pg_trigger t
             JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE t.tgrelid IN (SELECT $1::oid UNION SELECT r.relid::oid FROM pg_partition_tree($1) r)
             AND t.tgparentid = 0 AND n.nspname = 'affiliate'
@@ -89,7 +89,7 @@ pub fn triggers_on(connection: &Connection, table: pg_sys::Oid) -> Vec<Trigger> 
 /// Those of tables that the caller may not alter stay; they do nothing.
 pub fn left_on_partitions(connection: &Connection) -> Vec<Trigger> {
     let sql = format!(
-        "SELECT t.tgname::text, t.tgrelid
+        "SELECT t.tgname::text AS name, t.tgrelid AS relation
          FROM pg_depend d JOIN pg_trigger t ON t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
          WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = 'affiliate.refuse_truncate()'::regprocedure
             AND d.classid = 'pg_trigger'::regclass AND pg_has_role($1, c.relowner, 'USAGE')

@@ -39,7 +39,10 @@ pub fn require_ledger_owner(table: &str) {
 
 fn owner_of(table: pg_sys::Oid) -> Option<pg_sys::Oid> {
     const OWNER: &str = "SELECT c.relowner FROM pg_class c WHERE c.oid = $1";
-    spi::connect(|connection| connection.run(OWNER, Sees::Now, &[table.into()]).value())
+    spi::connect(|connection| {
+        let rows = connection.run(OWNER, Sees::Now, &[table.into()]);
+        rows.first().map(|row| row.required("relowner"))
+    })
 }
 
 /// The name of a role as SQL.
@@ -53,7 +56,7 @@ pub fn role_name(role: pg_sys::Oid) -> String {
 /// so nobody else ever sees it, and `body` runs nothing that the caller could have written.
 pub fn lending_triggers<T>(body: impl FnOnce() -> T) -> T {
     const TRIGGERS: &str = "
-        SELECT p.oid::regprocedure::text
+        SELECT p.oid::regprocedure::text AS function
         FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
             AND e.extname = 'affiliate' AND p.prorettype = 'trigger'::regtype
@@ -62,7 +65,7 @@ pub fn lending_triggers<T>(body: impl FnOnce() -> T) -> T {
         ORDER BY p.oid";
     let lent: Vec<String> = spi::connect(|connection| {
         let rows = connection.run(TRIGGERS, Sees::Now, &[]);
-        (0..rows.len()).filter_map(|row| rows.get(row, 0)).collect()
+        rows.values("function").collect()
     });
     // two at once would change the same rows of the catalog
     if !lent.is_empty() {
@@ -88,7 +91,7 @@ pub fn lending_triggers<T>(body: impl FnOnce() -> T) -> T {
 /// functions refuse tables that are not bound, and triggers of other kinds than ours.
 pub fn let_owners_add_partitions() {
     const LACKING: &str = "
-        SELECT DISTINCT b.function::text, quote_ident(r.rolname)
+        SELECT DISTINCT b.function::text AS function, quote_ident(r.rolname) AS owner
         FROM (SELECT b.payments, 'affiliate.post_payments()'::regprocedure FROM affiliate.binding b
                 WHERE b.detached_at IS NULL
             UNION ALL
@@ -99,8 +102,8 @@ pub fn let_owners_add_partitions() {
     let lacking: Vec<(String, String)> = as_owner(|| {
         spi::connect(|connection| {
             let rows = connection.run(LACKING, Sees::Now, &[]);
-            (0..rows.len())
-                .filter_map(|row| Some((rows.get(row, 0)?, rows.get(row, 1)?)))
+            rows.iter()
+                .map(|row| (row.required("function"), row.required("owner")))
                 .collect()
         })
     });

@@ -10,11 +10,10 @@ use crate::bindings::spelling;
 use crate::rules::currency::Currency;
 use crate::rules::fault::{Defect, Fault};
 use crate::rules::money;
-use crate::rules::unit::{MinorUnits, Unit};
-use crate::rules::words::Word;
+use crate::rules::unit::Unit;
 use crate::server::args::regclass;
 use crate::server::cache;
-use crate::server::rows::Rows;
+use crate::server::rows::{Row, Rows};
 use crate::server::slot::Slot;
 use crate::server::spi::{self, Connection, Sees};
 use crate::server::text::attribute;
@@ -33,9 +32,9 @@ pub struct RefundsTable {
 }
 
 const COLUMNS: &str = "
-    SELECT f.refunds::oid, f.table_oid = f.refunds::oid, f.attnums,
-        ARRAY[f.refund_key, f.amount, f.currency] || f.payment_key, f.minor_units, b.payments::oid,
-        b.minor_units_of
+    SELECT f.refunds::oid AS refunds, f.table_oid = f.refunds::oid AS attnums_hold, f.attnums,
+        ARRAY[f.refund_key, f.amount, f.currency] || f.payment_key AS names, f.minor_units,
+        b.payments::oid AS payments, b.minor_units_of
     FROM affiliate.refunds_binding f JOIN affiliate.binding b ON b.id = f.binding_id
     WHERE f.detached_at IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = f.refunds)";
 
@@ -44,8 +43,9 @@ impl RefundsTable {
     pub fn of(binding_id: i32) -> Option<Self> {
         spi::connect(|connection| {
             let sql = format!("{COLUMNS} AND f.binding_id = $1");
-            let row = connection.run(&sql, Sees::Latest, &[binding_id.into()]);
-            Self::from_row(&row, row.get(0, 0)?)
+            let rows = connection.run(&sql, Sees::Latest, &[binding_id.into()]);
+            let row = rows.first()?;
+            Some(Self::from_row(row, row.required("refunds")))
         })
     }
 
@@ -57,38 +57,41 @@ impl RefundsTable {
                 "{COLUMNS} AND (f.refunds = $1
                     OR f.refunds IN (SELECT a.relid FROM pg_partition_ancestors($1) a))"
             );
-            let row = connection.run(&sql, Sees::Latest, &[regclass(table)]);
-            let payments = row.get(0, 5)?;
-            Some((Self::from_row(&row, table)?, payments))
+            let rows = connection.run(&sql, Sees::Latest, &[regclass(table)]);
+            let row = rows.first()?;
+            Some((Self::from_row(row, table), row.required("payments")))
         })
     }
 
     /// For rows of the table, or of a partition of it.
-    fn from_row(row: &Rows, relation: pg_sys::Oid) -> Option<Self> {
-        let table: pg_sys::Oid = row.get(0, 0)?;
+    fn from_row(row: Row, relation: pg_sys::Oid) -> Self {
+        let table: pg_sys::Oid = row.required("refunds");
         cache::watch(table);
-        let resolver = Resolver::open(relation, table, row.get(0, 1).unwrap_or_default());
-        let attnums: Vec<i16> = row.get(0, 2).unwrap_or_default();
-        let names: Vec<Option<String>> = row.get(0, 3).unwrap_or_default();
-        let mapped: Vec<Mapped> = resolver.columns(&names, &attnums);
-        let key = mapped.get(3..)?;
+        let resolver = Resolver::open(relation, table, row.required("attnums_hold"));
+        let attnums: Vec<i16> = row.array("attnums");
+        let names: Vec<Option<String>> = row.required("names");
+        let mut mapped = resolver.columns(&names, &attnums).into_iter();
+        let mut next = || mapped.next().unwrap_or(Mapped::No);
+        let (_refund_key, amount, currency) = (next(), next(), next());
+        let key: Vec<Mapped> = mapped.collect();
         let payment_key: Vec<Column> = key.iter().filter_map(Mapped::column).collect();
-        let read = mapped.iter().skip(1).filter_map(Mapped::column);
+        let read = [amount, currency].into_iter().chain(key.iter().copied());
+        let read = read.filter_map(|mapped| mapped.column());
         let mut attnums: Vec<i16> = read.map(|column| column.attnum).collect();
         attnums.sort_unstable();
         attnums.dedup();
-        Some(Self {
+        Self {
             table,
-            amount: *mapped.get(1)?,
-            currency: *mapped.get(2)?,
+            amount,
+            currency,
             host: HostTable::new(table, &resolver, attnums, &payment_key),
             has_payment_key: payment_key.len() == key.len(),
             payment_key,
             unit: Unit::of(
-                row.get(0, 4).unwrap_or_default(),
-                MinorUnits::parse(&row.get::<String>(0, 6).unwrap_or_default()),
+                row.required("minor_units"),
+                row.optional_word("minor_units_of"),
             ),
-        })
+        }
     }
 
     /// Whether a refund names its payment by the same texts as the payment's row, or by texts
@@ -151,8 +154,8 @@ impl RefundsTable {
             };
             self.host.with_slot(|slot| {
                 let mut sum = Decimal::ZERO;
-                for row in 0..found.rows.len() {
-                    self.host.fill(&found.rows, row, found.first, slot);
+                for row in found.rows.iter() {
+                    self.host.fill(row, found.first, slot);
                     // SAFETY: the slot holds a row of this table
                     let amount = unsafe { self.amount(slot, currency) }?;
                     sum = money::sum(sum, amount)
@@ -186,8 +189,8 @@ impl RefundsTable {
             let Some(rows) = self.host.of_keys(connection, &keys, false) else {
                 return Vec::new();
             };
-            let place = |row| places.get(rows.place(row)?).copied();
-            (0..rows.len()).filter_map(place).collect()
+            let refunded = rows.places("place");
+            refunded.filter_map(|n| places.get(n).copied()).collect()
         })
     }
 

@@ -52,20 +52,15 @@ pub fn keep_names() {
             }
         }
         let renamed = connection.run(PAYMENTS, Sees::Now, &[]);
-        for row in 0..renamed.len() {
-            let id: Option<i32> = renamed.get(row, 0);
-            let (now, mapped): (Option<Names>, Option<Names>) =
-                (renamed.get(row, 1), renamed.get(row, 2));
-            connection.run(
-                KEEP_PAYMENTS,
-                Sees::Now,
-                &[id.into(), now.into(), mapped.into()],
-            );
+        for row in renamed.iter() {
+            let id: i32 = row.required("id");
+            let (now, mapped): (Names, Names) = (row.required("now"), row.required("mapped"));
+            let args = [id.into(), now.into(), mapped.into()];
+            connection.run(KEEP_PAYMENTS, Sees::Now, &args);
         }
         let renamed = connection.run(REFUNDS, Sees::Now, &[]);
-        for row in 0..renamed.len() {
-            let (id, now): (Option<i32>, Option<Names>) =
-                (renamed.get(row, 0), renamed.get(row, 1));
+        for row in renamed.iter() {
+            let (id, now): (i32, Names) = (row.required("id"), row.required("now"));
             connection.run(KEEP_REFUNDS, Sees::Now, &[id.into(), now.into()]);
         }
     });

@@ -61,7 +61,12 @@ fn convert(columns: &[Column], keys: &[Vec<String>]) -> Vec<Vec<String>> {
     };
     let text =
         |(n, column): (usize, &Column)| column.text_sql(&format!("u.k{n}::{}", column.type_sql()));
-    let texts: Vec<String> = columns.iter().enumerate().map(text).collect();
+    let texts = columns.iter().enumerate().map(text);
+    let names: Vec<String> = (0..columns.len()).map(|n| format!("k{n}")).collect();
+    let texts: Vec<String> = texts
+        .zip(&names)
+        .map(|(text, name)| format!("{text} AS {name}"))
+        .collect();
     let texts = texts.join(", ");
     let arrays = numbered(&|n| format!("${}::text[]", n + 1));
     let aliases = numbered(&|n| format!("k{n}"));
@@ -71,9 +76,12 @@ fn convert(columns: &[Column], keys: &[Vec<String>]) -> Vec<Vec<String>> {
     let args = by_column(keys);
     spi::connect(|connection| {
         let rows = connection.run(&sql, Sees::Now, &args);
-        let text = |row, n| rows.get::<String>(row, n).unwrap_or_default();
-        (0..rows.len())
-            .map(|row| (0..columns.len()).map(|n| text(row, n)).collect())
+        let read: Vec<_> = names
+            .iter()
+            .map(|name| rows.column::<String>(name))
+            .collect();
+        rows.iter()
+            .map(|row| read.iter().map(|column| row.at(column)).collect())
             .collect()
     })
 }
@@ -96,15 +104,17 @@ pub fn same_as(
                 format!("${a}::{bare}{collation} {equals} ${b}::{bare}")
             })
             .collect();
-        let sql = format!("SELECT {}", pairs.join(" AND "));
+        let sql = format!("SELECT {} AS is_same", pairs.join(" AND "));
         let args: Vec<DatumWithOid> = key
             .iter()
             .zip(other)
             .flat_map(|(a, b)| [a.as_str().into(), b.as_str().into()])
             .collect();
-        let ask = || spi::connect(|c| c.run(&sql, Sees::Now, &args).value::<bool>());
+        let ask = || spi::connect(|c| c.run(&sql, Sees::Now, &args).only().get("is_same"));
         let answer = in_subtransaction(|| as_table_owner(table, ask));
-        answer.ok().flatten().unwrap_or_default()
+        // what can't be compared, or is neither the same nor another one to an operator of the
+        // host's, is not the same
+        matches!(answer, Ok(Some(true)))
     };
     others.iter().map(is_same).collect()
 }

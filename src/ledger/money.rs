@@ -24,7 +24,7 @@ fn commission_target(rate: AnyNumeric, base: AnyNumeric, currency: &str) -> Opti
 fn with_minor_digits(amount: AnyNumeric, currency: &str) -> AnyNumeric {
     let shown = Currency::parse(currency)
         .zip(numeric::from_any(amount.clone()).ok())
-        .map(|(currency, value)| numeric::encode(money::at_least_minor(value, currency)));
+        .map(|(currency, value)| numeric::encode(money::with_minor_digits(value, currency)));
     shown
         .and_then(|datum| unsafe { AnyNumeric::from_datum(datum, false) })
         .unwrap_or(amount)

@@ -79,7 +79,7 @@ struct Entry {
 impl Entry {
     fn new(binding_id: i32, payment_key: &str, seq: i32, posting: &Posting) -> Self {
         let terms = posting.terms;
-        let base = money::at_least_minor(posting.base.normalize(), posting.currency);
+        let base = money::with_minor_digits(posting.base.normalize(), posting.currency);
         Self {
             account: posting.account,
             binding_id,

@@ -43,8 +43,9 @@ mod tests {
 
     fn decode_text(text: &str) -> Result<Decimal, Unfit> {
         spi::connect(|connection| {
-            let rows = connection.run("SELECT $1::numeric", Sees::Now, &[text.into()]);
-            let (datum, _) = rows.datum(0, 0).expect("one row");
+            let sql = "SELECT $1::numeric AS number";
+            let rows = connection.run(sql, Sees::Now, &[text.into()]);
+            let datum = rows.only().datum("number").expect("a number");
             unsafe { numeric::decode(datum) }
         })
     }
@@ -52,12 +53,12 @@ mod tests {
     #[pg_test]
     fn decimals_survive_the_way_to_the_server_and_back() {
         run(decimals(), |decimal| {
-            let text = spi::connect(|connection| {
-                connection
-                    .run("SELECT $1::text", Sees::Now, &[numeric::arg(decimal)])
-                    .value::<String>()
+            let text: String = spi::connect(|connection| {
+                let sql = "SELECT $1::text AS text";
+                let rows = connection.run(sql, Sees::Now, &[numeric::arg(decimal)]);
+                rows.only().required("text")
             });
-            assert_eq!(text, Some(decimal.to_string()));
+            assert_eq!(text, decimal.to_string());
             assert_eq!(decode_text(&decimal.to_string()), Ok(decimal));
         });
     }
@@ -115,17 +116,19 @@ mod tests {
             let day = spi::connect(|connection| {
                 let at = TimestampWithTimeZone::try_from(moment).expect("a timestamp");
                 let rows = connection.run(
-                    "SELECT ($1 AT TIME ZONE $2)::date - '2000-01-01'::date, ($1 AT TIME ZONE $2) AT TIME ZONE $2,
-                         extract(epoch FROM ($1 AT TIME ZONE $2) - '2000-01-01')::int8",
+                    "SELECT ($1 AT TIME ZONE $2)::date - '2000-01-01'::date AS day,
+                         ($1 AT TIME ZONE $2) AT TIME ZONE $2 AS back,
+                         extract(epoch FROM ($1 AT TIME ZONE $2) - '2000-01-01')::int8 AS local",
                     Sees::Now,
                     &[at.into(), zone_name.into()],
                 );
-                let local: i64 = rows.get(0, 2).expect("a time");
-                let back: TimestampWithTimeZone = rows.get(0, 1).expect("a time");
+                let row = rows.only();
+                let local: i64 = row.required("local");
+                let back: TimestampWithTimeZone = row.required("back");
                 assert_eq!(zone.moment(local * 1_000_000), Some(i64::from(back)));
-                rows.get::<i32>(0, 0)
+                row.required::<i32>("day")
             });
-            assert_eq!(zone.day(moment), day);
+            assert_eq!(zone.day(moment), Some(day));
         });
     }
 

@@ -11,13 +11,15 @@ mod tests {
     use pgrx::pg_sys::panic::CaughtError;
     use pgrx::prelude::*;
 
+    use rust_decimal::Decimal;
+
     use crate::rules::refund::Kind;
     use crate::server::rows::{Row, Rows};
     use crate::server::spi::{self, Sees};
     use crate::server::subtransaction::catch;
 
     const RESULT: &str = "
-        SELECT 7 AS number, 8::int8 AS large, NULL::int4 AS nothing, 'x'::text AS letter, 'y'::varchar AS short,
+        SELECT 7 AS number, 8::int8 AS large, 1.50 AS amount, 'NaN'::numeric AS no_number, NULL::int4 AS nothing, NULL::text AS no_text, 'x'::text AS letter, 'y'::varchar AS short,
             'dispute'::text AS kind, ARRAY[1, 2] AS list, ARRAY[1, NULL] AS holes, 'pg_class'::regclass AS \"table\"";
 
     fn read<T>(sql: &str, body: impl FnOnce(&Rows) -> T) -> T {
@@ -72,7 +74,8 @@ mod tests {
                 row.get::<Vec<Option<i32>>>("holes"),
                 Some(vec![Some(1), None])
             );
-            assert_eq!(row.place("large"), 7);
+            assert_eq!(row.decimal("amount"), Decimal::new(150, 2));
+            assert_eq!(rows.places("large").collect::<Vec<_>>(), [7]);
         });
     }
 
@@ -87,79 +90,50 @@ mod tests {
         read(changed, |rows| assert!(rows.first().is_none()));
     }
 
+    fn refuses(body: impl Fn(Row), column: &str, what: &str) {
+        let detail = format!("The column \"{column}\" of a result {what}.");
+        assert_eq!(refusal(body), of_other_make(&detail));
+    }
+
     #[pg_test]
-    fn what_is_not_there_or_of_another_type_is_an_error() {
-        for (read, detail) in [
-            (
-                (|row| {
-                    row.get::<i32>("missing");
-                }) as fn(Row),
-                "The column \"missing\" of a result is not there.",
-            ),
-            (
-                |row| {
-                    row.get::<i32>("Number");
-                },
-                "The column \"Number\" of a result is not there.",
-            ),
-            (
-                |row| {
-                    row.get::<i32>("tableoid");
-                },
-                "The column \"tableoid\" of a result is not there.",
-            ),
-            (
-                |row| {
-                    row.get::<i64>("number");
-                },
-                "The column \"number\" of a result has type integer, not bigint.",
-            ),
-            (
-                |row| {
-                    row.get::<i32>("large");
-                },
-                "The column \"large\" of a result has type bigint, not integer.",
-            ),
-            (
-                |row| {
-                    row.get::<bool>("letter");
-                },
-                "The column \"letter\" of a result has type text, not boolean.",
-            ),
-            (
-                |row| {
-                    row.get::<Vec<Option<i64>>>("list");
-                },
-                "The column \"list\" of a result has type integer[], not bigint[].",
-            ),
-            (
-                |row| {
-                    row.required::<i32>("nothing");
-                },
-                "The column \"nothing\" of a result is NULL.",
-            ),
-            (
-                |row| {
-                    row.array::<i32>("holes");
-                },
-                "The column \"holes\" of a result has an element that is NULL.",
-            ),
-            (
-                |row| {
-                    row.word::<Kind>("letter");
-                },
-                "The column \"letter\" of a result is \"x\".",
-            ),
-        ] {
-            assert_eq!(refusal(read), of_other_make(detail));
+    fn a_column_that_is_not_there_is_an_error() {
+        for name in ["missing", "Number", "tableoid", ""] {
+            let read = |row: Row| drop(row.get::<String>(name));
+            refuses(read, name, "is not there");
         }
     }
 
     #[pg_test]
+    fn a_column_of_another_type_is_an_error() {
+        let number = |row: Row| drop(row.get::<Vec<Option<i64>>>("number"));
+        refuses(number, "number", "has type integer, not bigint[]");
+        let number = |row: Row| drop(row.get::<i64>("number").map(Box::new));
+        refuses(number, "number", "has type integer, not bigint");
+        let large = |row: Row| drop(row.get::<i32>("large").map(Box::new));
+        refuses(large, "large", "has type bigint, not integer");
+        let letter = |row: Row| drop(row.get::<bool>("letter").map(Box::new));
+        refuses(letter, "letter", "has type text, not boolean");
+        let list = |row: Row| drop(row.array::<i64>("list"));
+        refuses(list, "list", "has type integer[], not bigint[]");
+        let decimal = |row: Row| drop(row.decimal("number").to_string());
+        refuses(decimal, "number", "has type integer, not numeric");
+    }
+
+    #[pg_test]
+    fn a_value_that_must_be_there_is_an_error_where_it_is_not() {
+        let nothing = |row: Row| drop(row.required::<String>("no_text"));
+        refuses(nothing, "no_text", "is NULL");
+        let holes = |row: Row| drop(row.array::<i32>("holes"));
+        refuses(holes, "holes", "has an element that is NULL");
+        let word = |row: Row| drop(row.word::<Kind>("letter").to_string());
+        refuses(word, "letter", "is \"x\"");
+        let decimal = |row: Row| drop(row.decimal("no_number").to_string());
+        refuses(decimal, "no_number", "is out of range");
+    }
+
+    #[pg_test]
     fn a_place_is_a_number_from_one_up() {
-        let place = |rows: &Rows| {
-            rows.only().place("n");
-        };
+        let place = |rows: &Rows| rows.places("n").for_each(drop);
         assert_eq!(
             refusal_of("SELECT 0::int8 AS n", place),
             of_other_make("The column \"n\" of a result is 0.")

@@ -7,7 +7,7 @@ mod tests {
     use pgrx::prelude::*;
 
     use crate::rules::words::Word;
-    use crate::rules::{affiliate, attribution, refund};
+    use crate::rules::{affiliate, attribution, deletion, refund, unit};
     use crate::server::spi::{self, Sees};
 
     /// The words of a check constraint, in its order.
@@ -31,6 +31,11 @@ mod tests {
     fn tables_hold_the_words_of_the_rules() {
         assert_eq!(words_of("affiliate_status"), words::<affiliate::Status>());
         assert_eq!(words_of("refund_kind"), words::<refund::Kind>());
+        assert_eq!(words_of("binding_on_delete"), words::<deletion::OnDelete>());
+        assert_eq!(
+            words_of("binding_minor_units_of"),
+            words::<unit::MinorUnits>()
+        );
         assert_eq!(words_of("referral_source"), words::<attribution::Means>());
         assert_eq!(
             words_of("program_attribution"),

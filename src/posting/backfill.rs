@@ -89,8 +89,8 @@ impl Missing<'_> {
                 return;
             };
             host.with_slot(|slot| {
-                for n in 0..rows.len() {
-                    host.fill(&rows, n, 1, slot);
+                for row in rows.iter() {
+                    host.fill(row, 1, slot);
                     // SAFETY: the slot holds a row of the bound table
                     let is_due = unsafe { Row::new(binding, slot) }.was_paid_within(self.window)
                         && self.counts.posted < self.limit;

@@ -81,8 +81,8 @@ fn cancel(
                 caller.into(),
             ];
             // unless it has another key by now, or somebody else was faster
-            let canceled: Option<i64> = connection.run(CANCEL, Sees::Latest, &args).value();
-            if canceled.is_some() {
+            if let Some(row) = connection.run(CANCEL, Sees::Latest, &args).first() {
+                let canceled: i64 = row.required("id");
                 let has_row = settler.settle(&key_columns, locked()).has_row;
                 connection.run(WAIT, Sees::Now, &[canceled.into(), has_row.into()]);
                 return true;

@@ -76,7 +76,7 @@ pub fn respelled_among(binding: &Binding, keys: &[Vec<String>]) -> Vec<usize> {
         .collect();
     spi::connect(|connection| {
         let rows = connection.run(RESPELLED, Sees::Latest, &[binding.id.into(), texts.into()]);
-        rows.iter().map(|row| row.place("n")).collect()
+        rows.places("n").collect()
     })
 }
 

@@ -7,9 +7,11 @@ use crate::bindings::binding::Binding;
 use crate::bindings::spelling;
 use crate::rules::refund::{self, Kind};
 use crate::rules::words::Word;
+use crate::server::error::Problem;
 use crate::server::numeric;
 use crate::server::probe::{Key, Probe};
 use crate::server::relations::Layout;
+use crate::server::rows::Row;
 use crate::server::spi::{self, Sees};
 use crate::server::text::Text;
 
@@ -69,7 +71,8 @@ impl Recorded {
                 let amount = unsafe { numeric::decode(self.probe.get(column::AMOUNT)) }.ok()?;
                 let kind: &str =
                     unsafe { FromDatum::from_datum(self.probe.get(column::KIND), false) }?;
-                recorded.add(Kind::parse(kind)?, amount)?;
+                let kind = Kind::parse(kind).unwrap_or_else(|| unknown(kind));
+                recorded.add(kind, amount)?;
             }
             is_row = self.next(binding_id, &key);
         }
@@ -100,6 +103,14 @@ impl Recorded {
     }
 }
 
+fn unknown(kind: &str) -> ! {
+    Problem::NotAsInstalled {
+        object: "affiliate.refund".to_owned(),
+        what: format!("has a refund of kind \"{kind}\""),
+    }
+    .raise()
+}
+
 /// Takes the recorded refunds of payments whose keys have changed along, all at once: a
 /// statement may exchange keys.
 pub fn move_recorded(binding_id: i32, keys: &[(String, String)]) {
@@ -127,8 +138,8 @@ pub fn recorded_under(binding_id: i32, keys: &[(String, String)]) -> Vec<(i64, S
     spi::connect(|connection| {
         let args = [binding_id.into(), old.into(), new.into()];
         let rows = connection.run(UNDER, Sees::Caller, &args);
-        let refund = |row| Some((rows.get(row, 0)?, rows.get(row, 1)?));
-        (0..rows.len()).filter_map(refund).collect()
+        let refund = |row: Row| (row.required("id"), row.required("new_key"));
+        rows.iter().map(refund).collect()
     })
 }
 
@@ -164,8 +175,8 @@ pub fn adopt_waiting(binding: &Binding, key: &str, key_columns: &[String]) -> bo
         WHERE r.binding_id = $1 AND r.waits AND r.payment_key <> $2";
     spi::connect(|connection| {
         let rows = connection.run(WAITING, Sees::Latest, &[binding.id.into(), key.into()]);
-        let texts = (0..rows.len()).filter_map(|row| rows.get::<String>(row, 0));
-        let (texts, keys): (Vec<String>, Vec<Vec<String>>) = texts
+        let (texts, keys): (Vec<String>, Vec<Vec<String>>) = rows
+            .values::<String>("payment_key")
             .filter_map(|text| Some((text.clone(), binding.key_columns(&text)?)))
             .unzip();
         let same = spelling::same_as(binding.table, &binding.columns.key, key_columns, &keys);

@@ -153,7 +153,7 @@ impl Settler {
     fn row_json(&self, columns: &[String]) -> Option<String> {
         spi::connect(|connection| {
             let rows = self.binding.host.whole(connection, columns)?;
-            let (datum, _) = rows.datum(0, 0).filter(|(_, is_null)| !is_null)?;
+            let datum = rows.first()?.datum("whole")?;
             // SAFETY: the datum is a row of the bound table
             unsafe { quarantine::composite_json(self.binding.table, datum) }
         })
@@ -288,11 +288,9 @@ impl Settler {
         };
         spi::connect(|connection| {
             let rows = binding.host.of_key(connection, &key, lock)?;
-            if rows.is_empty() {
-                return None;
-            }
+            let row = rows.first()?;
             Some(binding.host.with_slot(|slot| {
-                binding.host.fill(&rows, 0, 0, slot);
+                binding.host.fill(row, 0, slot);
                 look(self, slot)
             }))
         })

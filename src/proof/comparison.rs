@@ -177,7 +177,7 @@ impl<'a> Pass<'a> {
     /// payment.
     fn has_seen_all(&self) -> bool {
         const IS_ALL: &str = "
-            SELECT coalesce(sum(c.amount), 0) = $2 AND coalesce(sum(c.base - c.base_before), 0) = $3
+            SELECT coalesce(sum(c.amount), 0) = $2 AND coalesce(sum(c.base - c.base_before), 0) = $3 AS is_all
             FROM affiliate.commission c WHERE c.binding_id = $1";
         let Some((posted, base)) = self.seen else {
             return false;
@@ -188,10 +188,8 @@ impl<'a> Pass<'a> {
                 numeric::arg(posted),
                 numeric::arg(base),
             ];
-            connection
-                .run(IS_ALL, Sees::Caller, &args)
-                .value()
-                .unwrap_or_default()
+            let rows = connection.run(IS_ALL, Sees::Caller, &args);
+            rows.only().required("is_all")
         })
     }
 
@@ -254,8 +252,8 @@ fn entries_without_row(
             if rows.is_empty() {
                 break;
             }
-            let texts = (0..rows.len()).filter_map(|row| rows.get::<String>(row, 0));
-            let keys: Vec<_> = texts
+            let keys: Vec<_> = rows
+                .values::<String>("payment_key")
                 .filter_map(|text| binding.key_columns(&text))
                 .collect();
             rows.free();
@@ -291,11 +289,11 @@ fn have_rows(binding: &Binding, referrals: &mut Referrals, keys: &[Vec<String>])
             return;
         };
         binding.host.with_slot(|slot| {
-            for n in 0..rows.len() {
-                binding.host.fill(&rows, n, 1, slot);
+            for (found, place) in rows.iter().zip(rows.places("place")) {
+                binding.host.fill(found, 1, slot);
                 // SAFETY: the slot holds a row of the bound table
                 let row = unsafe { Row::new(binding, slot) };
-                let place = rows.place(n).and_then(|place| places.get(place));
+                let place = places.get(place);
                 let Some((key, has_row)) =
                     place.and_then(|place| Some((keys.get(*place)?, have.get_mut(*place)?)))
                 else {

@@ -159,7 +159,7 @@ fn outcome(
                 );
             };
             let digits = claim.currency.minor_digits();
-            let shown = |amount| money::at_least_minor(amount, claim.currency).to_string();
+            let shown = |amount| money::with_minor_digits(amount, claim.currency).to_string();
             const MATURITY: &str = "
                 SELECT $1::text AS matures_on, $1 <= (now() AT TIME ZONE p.time_zone)::date AS is_matured
                 FROM affiliate.program p WHERE p.name = $2";

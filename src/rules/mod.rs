@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod code;
 pub mod commission;
 pub mod currency;
+pub mod deletion;
 pub mod eligibility;
 pub mod facts;
 pub mod fault;

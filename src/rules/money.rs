@@ -82,7 +82,7 @@ pub fn product_text(a: Decimal, b: Decimal) -> Option<String> {
 }
 
 /// The same amount, written with at least the decimals of their currency.
-pub fn at_least_minor(amount: Decimal, currency: Currency) -> Decimal {
+pub fn with_minor_digits(amount: Decimal, currency: Currency) -> Decimal {
     let mut shown = amount;
     if shown.scale() < currency.minor_digits() {
         shown.rescale(currency.minor_digits());

@@ -44,15 +44,15 @@ pub fn equality(type_oid: pg_sys::Oid) -> String {
     unsafe {
         let entry = pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_EQ_OPR as _);
         let sql = spi::connect(|connection| {
-            connection
-                .run(
-                    "SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
-                     FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1",
-                    Sees::Now,
-                    &[(*entry).eq_opr.into()],
-                )
-                .value::<String>()
+            let rows = connection.run(
+                "SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname) AS sql
+                 FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1",
+                Sees::Now,
+                &[(*entry).eq_opr.into()],
+            );
+            rows.first().map(|row| row.required::<String>("sql"))
         });
+        // a type that has no equality is refused where it is compared
         sql.unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned())
     }
 }

@@ -6,10 +6,12 @@ use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 
 use pgrx::{FromDatum, IntoDatum, pg_sys};
+use rust_decimal::Decimal;
 use smallvec::SmallVec;
 
 use crate::rules::words::Word;
 use crate::server::error::Problem;
+use crate::server::numeric;
 
 /// The rows of a statement, until the connection ends.
 pub struct Rows {
@@ -59,15 +61,26 @@ impl Rows {
     }
 
     /// A column of every row; it is never NULL.
-    pub fn values<T: FromDatum + IntoDatum>(&self, name: &'static str) -> impl Iterator<Item = T> {
+    pub fn values<'a, T: FromDatum + IntoDatum + 'a>(
+        &'a self,
+        name: &'a str,
+    ) -> impl Iterator<Item = T> + 'a {
         let column = (!self.is_empty()).then(|| self.column::<T>(name));
         column
             .into_iter()
             .flat_map(|column| self.iter().map(move |row| row.at(&column)))
     }
 
+    /// A column of places in a list, counted from 0, where SQL counts from 1.
+    pub fn places<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+        self.values::<i64>(name).map(move |number| {
+            let place = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
+            place.unwrap_or_else(|| unreadable(name, format!("is {number}")))
+        })
+    }
+
     /// A column, to be looked up once for many rows.
-    pub fn column<T: FromDatum + IntoDatum>(&self, name: &'static str) -> Column<T> {
+    pub fn column<'a, T: FromDatum + IntoDatum>(&self, name: &'a str) -> Column<'a, T> {
         let (number, type_oid) = self.find(name);
         if !is_read_as(type_oid, T::type_oid()) {
             of_other_type(name, type_oid, T::type_oid());
@@ -98,37 +111,6 @@ impl Rows {
         }
     }
 
-    /// The value of a column, both counted from 0, for statements that make a column of their
-    /// result for each attribute of a table; `None` if there is no such row.
-    pub fn datum(&self, row: usize, column: usize) -> Option<(pg_sys::Datum, bool)> {
-        self.tuple(row).map(|tuple| {
-            // SAFETY: the tuple is one of the table's
-            unsafe { binary_value(self.table, tuple, column as i32 + 1) }
-        })
-    }
-
-    /// All columns of a row, and which of them are NULL, taken apart at once.
-    pub fn columns(&self, row: usize) -> Columns {
-        let mut columns = Columns::default();
-        let Some(tuple) = self.tuple(row) else {
-            return columns;
-        };
-        // SAFETY: the descriptor is that of the rows, and there is a place for each of its columns
-        unsafe {
-            let descriptor = (*self.table).tupdesc;
-            let count = (*descriptor).natts as usize;
-            columns.values.resize(count, pg_sys::Datum::null());
-            columns.nulls.resize(count, true);
-            pg_sys::heap_deform_tuple(
-                tuple,
-                descriptor,
-                columns.values.as_mut_ptr(),
-                columns.nulls.as_mut_ptr(),
-            );
-        }
-        columns
-    }
-
     /// A row as it is.
     pub fn tuple(&self, row: usize) -> Option<pg_sys::HeapTuple> {
         // SAFETY: the table has as many tuples as the statement returned rows
@@ -143,24 +125,6 @@ impl Rows {
         Some(pg_sys::Datum::from(copy))
     }
 
-    /// The value of a column, both counted from 0; `None` if it is NULL or there is no such row.
-    pub fn get<T: FromDatum>(&self, row: usize, column: usize) -> Option<T> {
-        let (datum, is_null) = self.datum(row, column)?;
-        unsafe { T::from_datum(datum, is_null) }
-    }
-
-    /// The first column of a row as a place in a list, counted from 0, where SQL counts from 1.
-    pub fn place(&self, row: usize) -> Option<usize> {
-        usize::try_from(self.get::<i64>(row, 0)?)
-            .ok()?
-            .checked_sub(1)
-    }
-
-    /// The first column of the first row.
-    pub fn value<T: FromDatum>(&self) -> Option<T> {
-        self.get(0, 0)
-    }
-
     /// Frees the rows before the connection ends.
     pub fn free(self) {
         // SAFETY: nothing borrows the rows any more
@@ -172,9 +136,22 @@ impl Rows {
     }
 }
 
+/// The values of one row, and which of them are NULL.
+#[derive(Default)]
+pub struct Datums {
+    values: SmallVec<[pg_sys::Datum; 8]>,
+    nulls: SmallVec<[bool; 8]>,
+}
+
+impl Datums {
+    pub fn iter(&self) -> impl Iterator<Item = (pg_sys::Datum, bool)> {
+        self.values.iter().copied().zip(self.nulls.iter().copied())
+    }
+}
+
 /// A column of a result, whose type is what it is read as.
-pub struct Column<T> {
-    name: &'static str,
+pub struct Column<'a, T> {
+    name: &'a str,
     number: i32,
     value: PhantomData<T>,
 }
@@ -187,12 +164,12 @@ pub struct Row<'a> {
 
 impl Row<'_> {
     /// The value of a column in which NULL means something.
-    pub fn get<T: FromDatum + IntoDatum>(self, name: &'static str) -> Option<T> {
+    pub fn get<T: FromDatum + IntoDatum>(self, name: &str) -> Option<T> {
         self.read(&self.rows.column::<T>(name))
     }
 
     /// The value of a column that is never NULL.
-    pub fn required<T: FromDatum + IntoDatum>(self, name: &'static str) -> T {
+    pub fn required<T: FromDatum + IntoDatum>(self, name: &str) -> T {
         self.at(&self.rows.column::<T>(name))
     }
 
@@ -203,7 +180,7 @@ impl Row<'_> {
     }
 
     /// An array that is never NULL, nor any element of it.
-    pub fn array<T>(self, name: &'static str) -> Vec<T>
+    pub fn array<T>(self, name: &str) -> Vec<T>
     where
         T: IntoDatum,
         Vec<Option<T>>: FromDatum,
@@ -216,16 +193,60 @@ impl Row<'_> {
     }
 
     /// A word of a closed set.
-    pub fn word<W: Word>(self, name: &'static str) -> W {
-        let word: String = self.required(name);
-        W::parse(&word).unwrap_or_else(|| unreadable(name, format!("is \"{word}\"")))
+    pub fn word<W: Word>(self, name: &str) -> W {
+        let word = self.optional_word(name);
+        word.unwrap_or_else(|| unreadable(name, "is NULL".to_owned()))
     }
 
-    /// A place in a list, counted from 0, where SQL counts from 1.
-    pub fn place(self, name: &'static str) -> usize {
-        let number: i64 = self.required(name);
-        let place = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
-        place.unwrap_or_else(|| unreadable(name, format!("is {number}")))
+    /// The same where NULL means something.
+    pub fn optional_word<W: Word>(self, name: &str) -> Option<W> {
+        self.get::<String>(name).map(|word| {
+            W::parse(&word).unwrap_or_else(|| unreadable(name, format!("is \"{word}\"")))
+        })
+    }
+
+    /// A number that is never NULL and fits a decimal.
+    pub fn decimal(self, name: &str) -> Decimal {
+        let (number, type_oid) = self.rows.find(name);
+        if type_oid != pg_sys::NUMERICOID {
+            of_other_type(name, type_oid, pg_sys::NUMERICOID);
+        }
+        // SAFETY: the tuple is one of the table's, and the value a numeric
+        let decoded = unsafe {
+            match binary_value(self.rows.table, self.tuple, number) {
+                (_, true) => unreadable(name, "is NULL".to_owned()),
+                (datum, false) => numeric::decode(datum),
+            }
+        };
+        decoded.unwrap_or_else(|_| unreadable(name, "is out of range".to_owned()))
+    }
+
+    /// The value of a column as it is; `None` if it is NULL.
+    pub fn datum(self, name: &str) -> Option<pg_sys::Datum> {
+        let (number, _) = self.rows.find(name);
+        // SAFETY: the tuple is one of the table's
+        let (datum, is_null) = unsafe { binary_value(self.rows.table, self.tuple, number) };
+        (!is_null).then_some(datum)
+    }
+
+    /// All values of the row in the order of its columns, taken apart at once: for statements that
+    /// make a column of their result for each attribute of a table.
+    pub fn datums(self) -> Datums {
+        let mut datums = Datums::default();
+        // SAFETY: the descriptor is that of the rows, and there is a place for each of its columns
+        unsafe {
+            let descriptor = (*self.rows.table).tupdesc;
+            let count = (*descriptor).natts as usize;
+            datums.values.resize(count, pg_sys::Datum::null());
+            datums.nulls.resize(count, true);
+            pg_sys::heap_deform_tuple(
+                self.tuple,
+                descriptor,
+                datums.values.as_mut_ptr(),
+                datums.nulls.as_mut_ptr(),
+            );
+        }
+        datums
     }
 
     fn read<T: FromDatum + IntoDatum>(self, column: &Column<T>) -> Option<T> {
@@ -272,17 +293,4 @@ fn unreadable(column: &str, what: String) -> ! {
         what,
     }
     .raise()
-}
-
-/// The columns of one row.
-#[derive(Default)]
-pub struct Columns {
-    values: SmallVec<[pg_sys::Datum; 8]>,
-    nulls: SmallVec<[bool; 8]>,
-}
-
-impl Columns {
-    pub fn iter(&self) -> impl Iterator<Item = (pg_sys::Datum, bool)> {
-        self.values.iter().copied().zip(self.nulls.iter().copied())
-    }
 }

@@ -44,9 +44,10 @@ fn current(connection: &Connection, id: i32) -> Option<Current> {
         SELECT coalesce(n.now[1], b.customer) AS customer, coalesce(n.now[2], b.amount) AS amount,
             coalesce(n.now[3], b.currency) AS currency, coalesce(n.now[4], b.paid_at) AS paid_at,
             coalesce(n.now[5], b.refunded) AS refunded, coalesce(n.now[6], b.product) AS product,
-            b.currency_code, b.minor_units, b.since, b.program, b.on_delete,
+            b.currency_code, b.minor_units, b.minor_units_of, b.paid_at_zone, b.since, b.program,
+            b.on_delete, b.on_truncate,
             EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id)
-                OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id) AS has_ledger, b.minor_units_of, b.paid_at_zone, b.on_truncate,
+                OR EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id) AS has_ledger,
             EXISTS (SELECT FROM affiliate.refund f WHERE f.binding_id = b.id AND f.kind = $2 AND f.canceled_at IS NULL)
                 AS has_recorded_refunds
         FROM affiliate.binding b, LATERAL (
@@ -72,7 +73,7 @@ fn current(connection: &Connection, id: i32) -> Option<Current> {
             since: row.get::<TimestampWithTimeZone>("since").map(i64::from),
             program: row.required("program"),
             on_delete: row.required("on_delete"),
-            on_truncate: row.get("on_truncate"),
+            on_truncate: Some(row.required("on_truncate")),
         },
         has_ledger: row.required("has_ledger"),
         has_recorded_refunds: row.required("has_recorded_refunds"),

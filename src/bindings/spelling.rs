@@ -40,8 +40,46 @@ pub fn canonical_many(
     if keys.iter().all(is_plain) {
         return keys.iter().cloned().map(Some).collect();
     }
+    convert_many(table, columns, None, keys)
+}
+
+/// The texts that columns hold after their types have changed from these, as ALTER TABLE casts
+/// what is not to be converted in another way; `None` where the text of a value that it had is none
+/// of the new type, nor does a cast make it one.
+pub fn after_change_of_types(
+    table: pg_sys::Oid,
+    columns: &[Column],
+    types_before: &[String],
+    keys: &[Vec<String>],
+) -> Vec<Option<Vec<String>>> {
+    let mut now = canonical_many(table, columns, keys);
+    if types_before.len() != columns.len() {
+        return now;
+    }
+    let (others, missing): (Vec<_>, Vec<Vec<String>>) = now
+        .iter_mut()
+        .zip(keys)
+        .filter(|(now, _)| now.is_none())
+        .map(|(now, key)| (now, key.clone()))
+        .unzip();
+    let cast = convert_many(table, columns, Some(types_before), &missing);
+    for (now, cast) in others.into_iter().zip(cast) {
+        *now = cast;
+    }
+    now
+}
+
+fn convert_many(
+    table: pg_sys::Oid,
+    columns: &[Column],
+    types_before: Option<&[String]>,
+    keys: &[Vec<String>],
+) -> Vec<Option<Vec<String>>> {
+    if keys.is_empty() {
+        return Vec::new();
+    }
     let convert = |keys: &[Vec<String>]| {
-        in_subtransaction(|| as_table_owner(table, || convert(columns, keys)))
+        in_subtransaction(|| as_table_owner(table, || convert(columns, types_before, keys)))
     };
     match convert(keys) {
         Ok(converted) => converted.into_iter().map(Some).collect(),
@@ -54,13 +92,22 @@ pub fn canonical_many(
     }
 }
 
-fn convert(columns: &[Column], keys: &[Vec<String>]) -> Vec<Vec<String>> {
+/// Reads the texts as values of the types that the columns had, if these are given, and of those
+/// that they have.
+fn convert(
+    columns: &[Column],
+    types_before: Option<&[String]>,
+    keys: &[Vec<String>],
+) -> Vec<Vec<String>> {
     let numbered = |form: &dyn Fn(usize) -> String| -> String {
         let all: Vec<String> = (0..columns.len()).map(form).collect();
         all.join(", ")
     };
-    let text =
-        |(n, column): (usize, &Column)| column.text_sql(&format!("u.k{n}::{}", column.type_sql()));
+    let text = |(n, column): (usize, &Column)| {
+        let before = types_before.and_then(|types| types.get(n));
+        let through = before.map_or(String::new(), |before| format!("::{before}"));
+        column.text_sql(&format!("u.k{n}{through}::{}", column.type_sql()))
+    };
     let texts = columns.iter().enumerate().map(text);
     let names: Vec<String> = (0..columns.len()).map(|n| format!("k{n}")).collect();
     let texts: Vec<String> = texts

@@ -7,10 +7,10 @@ mod tests {
     use pgrx::prelude::*;
 
     use crate::rules::words::Word;
-    use crate::rules::{affiliate, attribution, deletion, refund, unit};
+    use crate::rules::{affiliate, attribution, deletion, refund, truncation, unit};
     use crate::server::spi::{self, Sees};
 
-    /// The words of a check constraint, in its order.
+    /// The words of a check constraint, each once, in its order.
     fn words_of(constraint: &str) -> Vec<String> {
         let sql = format!(
             "SELECT m.word[1] AS word
@@ -19,7 +19,13 @@ mod tests {
         );
         spi::connect(|connection| {
             let rows = connection.run_once(&sql, Sees::Now, &[]);
-            rows.values("word").collect()
+            let mut words: Vec<String> = Vec::new();
+            for word in rows.values("word") {
+                if !words.contains(&word) {
+                    words.push(word);
+                }
+            }
+            words
         })
     }
 
@@ -32,6 +38,10 @@ mod tests {
         assert_eq!(words_of("affiliate_status"), words::<affiliate::Status>());
         assert_eq!(words_of("refund_kind"), words::<refund::Kind>());
         assert_eq!(words_of("binding_on_delete"), words::<deletion::OnDelete>());
+        assert_eq!(
+            words_of("binding_on_truncate"),
+            words::<truncation::OnTruncate>()
+        );
         assert_eq!(
             words_of("binding_minor_units_of"),
             words::<unit::MinorUnits>()

@@ -25,7 +25,7 @@ pub fn up_to_date(binding: Rc<Binding>) -> Rc<Binding> {
 
 fn respell(binding: &Rc<Binding>) {
     const IS_DUE: &str = "
-        SELECT affiliate.has_new_key_types(b) AS is_due
+        SELECT affiliate.has_new_key_types(b) AS is_due, b.key_types
         FROM affiliate.binding b WHERE b.id = $1 FOR UPDATE";
     const KEYS: &str = "
         SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $1
@@ -39,9 +39,10 @@ fn respell(binding: &Rc<Binding>) {
         let args = [binding.id.into()];
         // another session may have done it while this one waited
         let due = connection.run(IS_DUE, Sees::Now, &args);
-        if !due.first().is_some_and(|row| row.required("is_due")) {
+        let Some(row) = due.first().filter(|row| row.required("is_due")) else {
             return;
-        }
+        };
+        let types_before: Vec<String> = row.array("key_types");
         let mut settler = Settler::new(Rc::clone(binding));
         let mut cursor = connection.cursor(KEYS, &args);
         loop {
@@ -52,9 +53,10 @@ fn respell(binding: &Rc<Binding>) {
             let keys = rows.values::<String>("payment_key");
             let keys: Vec<Vec<String>> = keys.filter_map(|key| binding.key_columns(&key)).collect();
             rows.free();
-            let now = spelling::canonical_many(binding.table, &binding.columns.key, &keys);
+            let columns = &binding.columns.key;
+            let now = spelling::after_change_of_types(binding.table, columns, &types_before, &keys);
             for (from, to) in keys.into_iter().zip(now) {
-                // what is no value of the new type belongs to no row any more
+                // what no cast makes a value of the new type belongs to no row that can be told
                 if let Some(to) = to.filter(|to| *to != from) {
                     let text = |key: &[String]| binding.key_text(key.to_vec());
                     if settler.ledger.follow_spelling(&text(&from), &text(&to)) {

@@ -19,12 +19,6 @@ ALTER TABLE payments RENAME given_customer TO customer;
 ALTER TABLE payments ADD generated_amount numeric GENERATED ALWAYS AS (amount_of(amount)) STORED,
     ADD generated_customer text GENERATED ALWAYS AS (customer_of(customer)) STORED;
 
--- attack: virtual generated column
--- from: 18
-CALL lie('upper_case(text)', 'text', 'pg_catalog.upper($1)');
-ALTER TABLE payments ADD upper text GENERATED ALWAYS AS (upper_case(customer)) VIRTUAL;
-ALTER TABLE refunds ADD upper text GENERATED ALWAYS AS (upper_case(currency)) VIRTUAL;
-
 -- attack: check constraints
 CALL lie('is_good(text)', 'boolean', 'true');
 CALL lie('is_constant(int)', 'boolean', 'true');

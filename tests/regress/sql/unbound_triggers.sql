@@ -95,6 +95,7 @@ CREATE TABLE others_1 PARTITION OF others FOR VALUES FROM (0) TO (100);
 SELECT affiliate_attach_payments('others', customer => 'customer', amount => 'amount') AS binding;
 SELECT affiliate_detach('parts');
 SELECT table_name, trigger_name FROM strays ORDER BY table_name, trigger_name;
+INSERT INTO others VALUES (1, 'bob', 10);
 TRUNCATE others_1;
 
 -- Detaching a table that is not bound drops what is there, and says so.

@@ -11,10 +11,10 @@ SELECT pg_get_indexdef('affiliate.commission_key'::regclass) AS commission_key,
 DROP INDEX affiliate.commission_key, affiliate.commission_affiliate, affiliate.payout_entry_live, affiliate.payout_entry_payout;
 CREATE TEMP TABLE referred AS SELECT row_number() OVER (ORDER BY id) - 1 AS n, id, affiliate_id FROM affiliate.referral;
 ANALYZE referred;
-INSERT INTO affiliate.commission (posted_at, referral_id, affiliate_id, epoch, binding_id, seq, matures_on, rule, payment_key,
+INSERT INTO affiliate.commission (posted_at, referral_id, affiliate_id, epoch, binding_id, seq, paid_on, matures_on, rule, payment_key,
     currency, rate, base, refunded, base_before, posted_before, amount)
 SELECT '2020-02-01'::timestamptz + g * interval '1 second', r.id, r.affiliate_id, 1 + g / 1000000, b.id, 1,
-    '2020-02-01'::date + g / 86400, 'r', g::text, 'USD', 0.30, 100.00, 0, 0, 0, 30.00
+    '2020-02-01'::date + g / 86400, '2020-02-01'::date + g / 86400, 'r', g::text, 'USD', 0.30, 100.00, 0, 0, 0, 30.00
 FROM affiliate.binding b, generate_series(1, :entries) g JOIN referred r ON r.n = g::bigint * 7919 % 30000
 WHERE b.payments = 'payments'::regclass;
 :commission_key;

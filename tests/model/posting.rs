@@ -103,6 +103,22 @@ impl World {
         has_terms && !matches!(self.judge(id), Verdict::Earns(_))
     }
 
+    /// Whether the entries of a table's payments do not cancel out.
+    pub fn has_earned(&self, table: usize) -> bool {
+        let of_table = self.payments.iter().filter(|((of, _), _)| *of == table);
+        let mut sums: BTreeMap<(&PaymentId, usize, &str, Currency), (Money, Money)> =
+            BTreeMap::new();
+        for (id, payment) in of_table {
+            for entry in payment.entries.iter().map(|index| &self.entries[*index]) {
+                let account = (id, entry.affiliate, entry.customer.as_str(), entry.currency);
+                let sum = sums.entry(account).or_default();
+                sum.0 += entry.base;
+                sum.1 += entry.amount;
+            }
+        }
+        sums.values().any(|sum| *sum != (0, 0))
+    }
+
     fn plan(&self, id: &PaymentId) -> Plan {
         let target = match self.judge(id) {
             Verdict::Kept => {

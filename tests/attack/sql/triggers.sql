@@ -88,11 +88,11 @@ ALTER TABLE payments RENAME CONSTRAINT payments_pkey TO zzz_affiliate_insert;
 DO $$
 DECLARE ours name;
 BEGIN
-    FOR ours IN SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = '{s}.payments'::regclass AND t.tgname ~ '^affiliate_' LOOP
+    FOR ours IN SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = '{s}.payments'::regclass AND t.tgname ~ '^zzz_affiliate_' LOOP
         IF ours ~ 'delete' THEN
             EXECUTE format('DROP TRIGGER %I ON {s}.payments', ours);
         ELSE
-            EXECUTE format('ALTER TRIGGER %I ON {s}.payments RENAME TO %I', ours, 'zzz_' || ours);
+            EXECUTE format('ALTER TRIGGER %I ON {s}.payments RENAME TO %I', ours, 'mine_' || ours);
         END IF;
     END LOOP;
 END

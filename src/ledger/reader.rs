@@ -61,6 +61,10 @@ pub static LEDGER: Layout = Layout::new(
     &[column::BINDING_ID as i16, column::PAYMENT_KEY as i16],
 );
 
+/// Groups entries, as `c`, by what they add up for, and leaves those that do not cancel out.
+pub const NOT_CANCELED_OUT: &str = "GROUP BY c.payment_key, c.referral_id, c.currency
+    HAVING sum(c.amount) <> 0 OR sum(c.base - c.base_before) <> 0";
+
 /// What the ledger says of one payment.
 #[derive(Clone, Debug, Default)]
 pub struct Entries {

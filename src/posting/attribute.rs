@@ -105,10 +105,6 @@ fn settle_customer(binding: &Rc<Binding>, customer: &str) {
     let Some(own) = spelling::canonical(binding.table, &[column], &asked) else {
         return;
     };
-    let lock = Options {
-        lock: true,
-        ..Options::default()
-    };
     let mut settler = Settler::new(Rc::clone(binding));
     let mut payments: Vec<Vec<String>> = Vec::new();
     snapshot::with_latest(&binding.tables(), || {
@@ -120,7 +116,7 @@ fn settle_customer(binding: &Rc<Binding>, customer: &str) {
                     Step::Row => payments.push(unsafe { Row::new(binding, slot) }.key_columns()),
                     Step::EndOfBatch => {
                         for key_columns in payments.drain(..) {
-                            settler.settle(&key_columns, lock);
+                            settler.settle(&key_columns, Options::LOCKED);
                         }
                     }
                 }

@@ -128,12 +128,9 @@ impl Missing<'_> {
 
     fn settle_others(&mut self) {
         let mut settler = Settler::new(Rc::clone(self.binding));
-        let lock = Options {
-            lock: true,
-            ..Options::default()
-        };
         for key_columns in std::mem::take(&mut self.others) {
-            self.counts.add(settler.settle(&key_columns, lock));
+            self.counts
+                .add(settler.settle(&key_columns, Options::LOCKED));
         }
     }
 }

@@ -6,9 +6,9 @@ use pgrx::prelude::*;
 
 use crate::bindings::asked::{bound, malformed};
 use crate::bindings::binding::Binding;
-use crate::posting::record_refund::{asked_refund_key, locked};
+use crate::posting::record_refund::asked_refund_key;
 use crate::posting::respell;
-use crate::posting::settle::Settler;
+use crate::posting::settle::{Options, Settler};
 use crate::rules::refund::Kind;
 use crate::rules::words::Word;
 use crate::server::calls::{required, required_text, word};
@@ -83,7 +83,7 @@ fn cancel(
             // unless it has another key by now, or somebody else was faster
             if let Some(row) = connection.run(CANCEL, Sees::Latest, &args).first() {
                 let canceled: i64 = row.required("id");
-                let has_row = settler.settle(&key_columns, locked()).has_row;
+                let has_row = settler.settle(&key_columns, Options::LOCKED).has_row;
                 connection.run(WAIT, Sees::Now, &[canceled.into(), has_row.into()]);
                 return true;
             }

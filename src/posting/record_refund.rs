@@ -90,7 +90,7 @@ fn affiliate_record_refund(
         if !binding.has_recorded_refunds {
             forget_everywhere();
         }
-        if !settler.settle(&key_columns, locked()).has_row {
+        if !settler.settle(&key_columns, Options::LOCKED).has_row {
             wait_for_payment(&args[..4]);
         }
         true
@@ -104,14 +104,6 @@ pub fn asked_refund_key(refund_key: Option<String>) -> String {
     }
     require_short("refund_key", &refund_key);
     refund_key
-}
-
-/// No statement has locked the row before.
-pub fn locked() -> Options<'static> {
-    Options {
-        lock: true,
-        ..Options::default()
-    }
 }
 
 /// Records a refund; false if it is there already.
@@ -226,5 +218,5 @@ fn is_settled(table: pg_sys::Oid, key: &str) -> bool {
         return false;
     };
     let mut settler = Settler::new(Rc::clone(&binding));
-    settler.settle(&key_columns, locked()).has_row
+    settler.settle(&key_columns, Options::LOCKED).has_row
 }

@@ -69,6 +69,24 @@ pub struct Options<'a> {
     pub dry_run: bool,
 }
 
+impl Options<'static> {
+    const PLAIN: Self = Self {
+        before: None,
+        moved_away: false,
+        lock: false,
+        dry_run: false,
+    };
+    /// For a call: no statement has locked the row before.
+    pub const LOCKED: Self = Self {
+        lock: true,
+        ..Self::PLAIN
+    };
+    pub const DRY_RUN: Self = Self {
+        dry_run: true,
+        ..Self::PLAIN
+    };
+}
+
 /// The texts of the columns of a key, by which a payment is asked for.
 #[derive(Clone, Copy)]
 pub enum Asked<'a> {
@@ -252,11 +270,7 @@ impl Settler {
                 refund_spellings::remember_spelling(&binding, &own, &asked);
             }
         }
-        let lock = Options {
-            lock: true,
-            ..Options::default()
-        };
-        self.settle(asked, lock)
+        self.settle(asked, Options::LOCKED)
     }
 
     /// The texts that the key columns of a payment have in its row, or would have if there was

@@ -11,6 +11,7 @@ use crate::bindings::host_table::ROWS_PER_BATCH;
 use crate::bindings::pause;
 use crate::bindings::refunds_table::RefundsTable;
 use crate::bindings::row::Row;
+use crate::ledger::reader::NOT_CANCELED_OUT;
 use crate::posting::changes::{Changes, settle_all};
 use crate::posting::insert::{Inserted, Inserts};
 use crate::posting::on_error;
@@ -232,12 +233,12 @@ pub fn refuse_truncate(fcinfo: pg_sys::FunctionCallInfo) {
     let Some(binding) = Binding::of(payments) else {
         return;
     };
-    const ALLOWS: &str = "
-        SELECT CASE b.on_truncate WHEN $2 THEN $3 WHEN $4 THEN true ELSE false END
-            OR NOT EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id
-                GROUP BY c.payment_key, c.referral_id, c.currency
-                HAVING sum(c.amount) <> 0 OR sum(c.base - c.base_before) <> 0) AS allows
-        FROM affiliate.binding b WHERE b.id = $1";
+    let allows = format!(
+        "SELECT CASE b.on_truncate WHEN $2 THEN $3 WHEN $4 THEN true ELSE false END
+            OR NOT EXISTS (SELECT FROM affiliate.commission c WHERE c.binding_id = b.id {NOT_CANCELED_OUT})
+                AS allows
+         FROM affiliate.binding b WHERE b.id = $1"
+    );
     let allows: bool = as_owner(|| {
         spi::connect(|connection| {
             let args = [
@@ -247,7 +248,7 @@ pub fn refuse_truncate(fcinfo: pg_sys::FunctionCallInfo) {
                 (!is_refunds).into(),
                 OnTruncate::Reconcile.as_str().into(),
             ];
-            let rows = connection.run(ALLOWS, Sees::Latest, &args);
+            let rows = connection.run(&allows, Sees::Latest, &args);
             rows.only().required("allows")
         })
     });

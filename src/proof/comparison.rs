@@ -14,7 +14,7 @@ use crate::bindings::row::Row;
 use crate::bindings::spelling;
 use crate::ledger::in_order::InOrder;
 use crate::ledger::payment_keys::key_fits;
-use crate::ledger::reader::Entries;
+use crate::ledger::reader::{Entries, NOT_CANCELED_OUT};
 use crate::posting::judge::{self, Difference};
 use crate::posting::payment::{Beside, Payment};
 use crate::posting::referrals::Referrals;
@@ -219,11 +219,12 @@ impl<'a> Pass<'a> {
 }
 
 /// The payments of a binding, `$1`, whose entries do not cancel out.
-const WITH_ENTRIES: &str = "
-    SELECT DISTINCT a.payment_key FROM (
-        SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $1
-        GROUP BY c.payment_key, c.referral_id, c.currency
-        HAVING sum(c.amount) <> 0 OR sum(c.base - c.base_before) <> 0) a";
+fn with_entries() -> String {
+    format!(
+        "SELECT DISTINCT a.payment_key FROM (
+             SELECT c.payment_key FROM affiliate.commission c WHERE c.binding_id = $1 {NOT_CANCELED_OUT}) a"
+    )
+}
 
 /// All that is known of payments of a binding, `$1`.
 const KNOWN: &str = "
@@ -241,11 +242,11 @@ fn entries_without_row(
     let mut referrals = Referrals::of(binding);
     spi::connect(|connection| {
         let sql = if binding.has_many_spellings {
-            KNOWN
+            KNOWN.to_owned()
         } else {
-            WITH_ENTRIES
+            with_entries()
         };
-        let mut cursor = connection.read_cursor(sql, &[binding.id.into()]);
+        let mut cursor = connection.read_cursor(&sql, &[binding.id.into()]);
         let mut flow = ControlFlow::Continue(());
         while flow.is_continue() {
             let rows = cursor.fetch(ROWS_PER_BATCH);

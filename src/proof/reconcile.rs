@@ -167,19 +167,21 @@ pub fn reconcile(
     counts: &mut Counts,
 ) -> Result<(), ManyReversals> {
     let before = (!extent.force).then(|| Kept::latest(&binding.tables()));
-    let reversed = |counts: &Counts, before: &Counts| counts.reversed - before.reversed;
-    let at_start = *counts;
+    let reversed_before = counts.reversed;
     if let Some(before) = &before
         && extent.limit < i64::MAX
     {
         // in parts as well it must not do what it would not do at once
         let mut all = Counts::default();
-        settle_differences(binding, Do::Count, Extent::ALL.limit, usize::MAX, &mut all);
+        comparison::differences(binding, |settler, _, key_columns| {
+            all.add(settler.settle(key_columns, Options::DRY_RUN));
+            ControlFlow::Continue(())
+        });
         refuse_many(binding, before, all.reversed)?;
     }
     settle_table(binding, extent.limit, counts);
     match &before {
-        Some(before) => refuse_many(binding, before, reversed(counts, &at_start)),
+        Some(before) => refuse_many(binding, before, counts.reversed - reversed_before),
         None => Ok(()),
     }
 }
@@ -203,9 +205,9 @@ fn refuse_many(binding: &Binding, before: &Kept, reversed: i64) -> Result<(), Ma
 
 fn settle_table(binding: &Rc<Binding>, limit: i64, counts: &mut Counts) {
     learn_spellings(binding, counts);
-    if !settle_differences(binding, Do::Settle, limit, FEW, counts) {
+    if !settle_differences(binding, limit, FEW, counts) {
         backfill::post_missing(binding, Window::default(), limit, counts);
-        settle_differences(binding, Do::Settle, limit, usize::MAX, counts);
+        settle_differences(binding, limit, usize::MAX, counts);
     }
     let mut settler = Settler::new(Rc::clone(binding));
     const QUARANTINED: &str = "SELECT payment_key FROM affiliate.quarantine WHERE binding_id = $1 AND resolved_at IS NULL ORDER BY id";
@@ -234,39 +236,15 @@ fn learn_spellings(binding: &Rc<Binding>, counts: &mut Counts) {
 
 /// Settles a payment; one that can't be goes to quarantine, or stays there, if errors do that.
 fn settle(settler: &mut Settler, binding: &Rc<Binding>, key_columns: &[String]) -> Effect {
-    let lock = Options {
-        lock: true,
-        ..Options::default()
-    };
     if on_error::quarantines() {
-        on_error::settle(binding, key_columns, lock)
+        on_error::settle(binding, key_columns, Options::LOCKED)
     } else {
-        settler.settle(key_columns, lock)
+        settler.settle(key_columns, Options::LOCKED)
     }
 }
 
-/// What becomes of payments that differ.
-#[derive(Clone, Copy)]
-enum Do {
-    Settle,
-    Count,
-}
-
-const COUNTED: Options = Options {
-    before: None,
-    moved_away: false,
-    lock: false,
-    dry_run: true,
-};
-
 /// Settles the payments that differ. False if it broke off, as more than so many had no entries.
-fn settle_differences(
-    binding: &Rc<Binding>,
-    what: Do,
-    limit: i64,
-    few: usize,
-    counts: &mut Counts,
-) -> bool {
+fn settle_differences(binding: &Rc<Binding>, limit: i64, few: usize, counts: &mut Counts) -> bool {
     let mut missing = 0;
     comparison::differences(binding, |settler, difference, key_columns| {
         if counts.posted + counts.reversed >= limit {
@@ -276,10 +254,7 @@ fn settle_differences(
         if missing > few {
             return ControlFlow::Break(());
         }
-        counts.add(match what {
-            Do::Settle => settle(settler, binding, key_columns),
-            Do::Count => settler.settle(key_columns, COUNTED),
-        });
+        counts.add(settle(settler, binding, key_columns));
         ControlFlow::Continue(())
     });
     missing <= few
